@@ -1,0 +1,45 @@
+# Two commands from a fresh checkout: `make demo`, `make test`. Neither needs the other.
+
+PYTHON := .venv/bin/python
+PYTEST := $(PYTHON) -m pytest
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-unit lint format lock build stop clean
+
+help:  ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup:  ## install what is missing: .venv, Java 17, the jars of Delta and Cassandra
+	@python3 scripts/bootstrap.py
+
+demo: setup  ## run the main job on real data and print the evidence
+	@$(PYTHON) scripts/demo.py
+
+test: setup  ## every test: unit, Spark, real Cassandra, end to end
+	@$(PYTEST)
+
+test-unit: setup  ## the tests that need neither a JVM nor a node
+	@$(PYTEST) tests/unit
+
+lint: setup  ## style, types and walls
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+	@.venv/bin/mypy
+	@.venv/bin/lint-imports
+
+format: setup  ## put the code into its one format
+	@.venv/bin/ruff check --fix .
+	@.venv/bin/ruff format .
+
+lock:  ## resolve the locks anew, hashes of every platform and Python included
+	@python3 scripts/lock.py
+
+build: setup  ## the wheel and the source distribution, into dist/
+	@$(PYTHON) -m build --no-isolation
+
+stop: setup  ## end the local Cassandra node; its data stay
+	@.venv/bin/skewless dev cassandra stop
+
+clean:  ## remove what builds and tests leave behind; never .venv, never state
+	@rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info
+	@find . -name __pycache__ -type d -not -path './.venv/*' -prune -exec rm -rf {} +

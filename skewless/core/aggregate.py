@@ -1,0 +1,83 @@
+"""Aggregates of a WindowView: what is computed over the trailing window `[tick - over, tick)`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from skewless.core.dtypes import DType, Float64, Int64
+from skewless.errors import DefinitionError
+
+#: Sums and means of floating-point columns are exact in units of 10**-6, hence the same on any partitioning.
+DEFAULT_SCALE = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregate:
+    """One declared aggregate; make it with Count, Sum, Mean, CountDistinct or Ratio.
+
+    Attributes:
+        kind: count, sum, mean, count_distinct or ratio.
+        column: The column of the events that it reads; null values do not take part. None counts rows.
+        over: Length of the window.
+        where: SQL condition on the events; rows for which it is not true do not take part.
+        dtype: Type of the result.
+        scale: Decimal digits in which a floating-point column is summed exactly (half away from zero beyond).
+        parts: Numerator and denominator of a ratio.
+    """
+
+    kind: str
+    column: str | None = None
+    over: timedelta | None = None
+    where: str | None = None
+    dtype: DType = Float64
+    scale: int = DEFAULT_SCALE
+    parts: tuple[Aggregate, ...] = ()
+
+    def windows(self) -> tuple[Aggregate, ...]:
+        """The plain aggregates that it is made of: itself, or the two parts of a ratio."""
+        return self.parts or (self,)
+
+
+def Count(column: str | None = None, *, over: timedelta | None = None, where: str | None = None) -> Aggregate:  # noqa: N802
+    """Number of events (or of those whose `column` is not null); 0 over an empty window."""
+    return Aggregate("count", column, over, where, Int64)
+
+
+def CountDistinct(column: str, *, over: timedelta | None = None, where: str | None = None) -> Aggregate:  # noqa: N802
+    """Exact number of different non-null values of `column`; 0 over an empty window."""
+    return Aggregate("count_distinct", column, over, where, Int64)
+
+
+def Sum(  # noqa: N802, PLR0913 - a declaration, all by keyword
+    column: str,
+    *,
+    over: timedelta | None = None,
+    where: str | None = None,
+    dtype: DType = Float64,
+    scale: int = DEFAULT_SCALE,
+) -> Aggregate:
+    """Sum of `column`, Float64 (exact in units of 10**-scale) or Int64; null when no value is in the window."""
+    if dtype not in (Float64, Int64):
+        raise DefinitionError(f"Sum('{column}') gives Float64 or Int64, not {dtype}.")
+    return Aggregate("sum", column, over, where, dtype, 0 if dtype == Int64 else scale)
+
+
+def Mean(  # noqa: N802
+    column: str, *, over: timedelta | None = None, where: str | None = None, scale: int = DEFAULT_SCALE
+) -> Aggregate:
+    """Mean of `column` as its exact sum over its count; null when no value is in the window."""
+    total = Sum(column, over=over, where=where, scale=scale)
+    return Aggregate("ratio", None, over, None, Float64, scale, (total, Count(column, over=over, where=where)))
+
+
+def Ratio(numerator: Aggregate, denominator: Aggregate, *, over: timedelta | None = None) -> Aggregate:  # noqa: N802
+    """Numerator over denominator, as a double; null when the denominator is null or 0, or the numerator null."""
+    parts = (numerator, denominator)
+    if any(part.kind == "ratio" for part in parts):
+        raise DefinitionError("A Ratio is made of Count, CountDistinct and Sum; it does not nest.")
+    lengths = {part.over for part in parts if part.over is not None} | ({over} if over is not None else set())
+    if len(lengths) > 1:
+        raise DefinitionError(f"The parts of a Ratio look at different windows {sorted(lengths)}. Give `over` once.")
+    length = lengths.pop() if lengths else None
+    return Aggregate("ratio", None, length, None, Float64, 0, tuple(replace(part, over=length) for part in parts))

@@ -1,0 +1,113 @@
+"""Fingerprints: canonical JSON and its SHA-256."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+
+from skewless.core.aggregate import Aggregate
+from skewless.core.entity import Entity
+from skewless.core.service import FeatureService
+from skewless.core.source import DeltaSource
+from skewless.core.time import duration_us, to_us
+from skewless.core.view import FeatureView, SnapshotView, WindowView
+
+
+def canonical_json(value: object) -> str:
+    """The one spelling of a JSON value: sorted keys, no spaces, no floats.
+
+    Raises:
+        TypeError: It holds a float, whose spelling differs between writers, or no JSON value.
+    """
+    _refuse_floats(value)
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+
+
+def digest(value: object) -> str:
+    """SHA-256 of the canonical JSON, in hex."""
+    return hashlib.sha256(canonical_json(value).encode()).hexdigest()
+
+
+def entity_meaning(entity: Entity) -> dict[str, object]:
+    """What decides which thing is meant."""
+    return {"name": entity.name, "keys": [[key, str(dtype)] for key, dtype in entity.keys.items()]}
+
+
+def source_meaning(source: DeltaSource) -> dict[str, object]:
+    """What decides which rows are read, and in which order they count."""
+    return {
+        "name": source.name,
+        "path": source.path,
+        "event_timestamp": source.event_timestamp,
+        "schema": {column: str(dtype) for column, dtype in source.schema.items()},
+        "tie_break": list(source.tie_break),
+    }
+
+
+def aggregate_meaning(aggregate: Aggregate) -> dict[str, object]:
+    """What decides an aggregate's value."""
+    return {
+        "kind": aggregate.kind,
+        "column": aggregate.column,
+        "over_us": None if aggregate.over is None else duration_us(aggregate.over),
+        "where": aggregate.where,
+        "dtype": str(aggregate.dtype),
+        "scale": aggregate.scale,
+        "parts": [aggregate_meaning(part) for part in aggregate.parts],
+    }
+
+
+def view_meaning(view: FeatureView, transform: Mapping[str, str]) -> dict[str, object]:
+    """What decides a view's values; owner, description, tags and quality rules do not.
+
+    Args:
+        view: The definition.
+        transform: What the Spark room says of its transform: canonical plan and code hash.
+    """
+    meaning: dict[str, object] = {
+        "name": view.name,
+        "version": view.version,
+        "kind": view.kind,
+        "entity": entity_meaning(view.entity),
+        "sources": [source_meaning(source) for source in view.sources],
+        "features": [[feature.name, str(feature.dtype)] for feature in view.features],
+        "every_us": view.schedule.every_us,
+        "offset_us": view.schedule.offset_us,
+        "start_us": None if view.start is None else to_us(view.start),
+        "ttl_us": None if view.ttl is None else duration_us(view.ttl),
+        "transform": dict(transform),
+    }
+    if isinstance(view, WindowView):
+        meaning["aggregates"] = {name: aggregate_meaning(one) for name, one in view.aggregates.items()}
+    if isinstance(view, SnapshotView):
+        meaning["lookback_us"] = {source: duration_us(length) for source, length in view.lookback.items()}
+    return meaning
+
+
+def contract_hash(service: FeatureService, fingerprints: Mapping[str, str]) -> str:
+    """The fingerprint of a service: its features in order, and the fingerprint of each view that it pins.
+
+    Args:
+        service: The definition.
+        fingerprints: View name → fingerprint.
+    """
+    return digest(
+        {
+            "service": service.name,
+            "features": [str(ref) for ref in service.features],
+            "views": {view: fingerprints[view] for view in service.view_names},
+        }
+    )
+
+
+def _refuse_floats(value: object) -> None:
+    if isinstance(value, float):
+        message = f"Fingerprints hold no floats ({value!r}): their spelling differs between writers."
+        raise TypeError(message)
+    if isinstance(value, Mapping):
+        for inner in value.values():
+            _refuse_floats(inner)
+    elif isinstance(value, Sequence) and not isinstance(value, str):
+        for inner in value:
+            _refuse_floats(inner)

@@ -1,0 +1,106 @@
+"""Generations: numbered materializations and the states that they pass through."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+from skewless.errors import ConfigError
+
+
+class GenerationState(str, Enum):
+    """Where a generation stands; it only ever moves down this list, and PUBLISHED, REFUSED and PURGED are ends.
+
+    PLANNED: numbered, its inputs pinned. MATERIALIZED: in history and served, invisible. VALIDATED: the gate accepted
+    it. WRITING, WRITTEN: its served rows are on their way to, or all in, the online store. VERIFIED: read back equal.
+    PUBLISHED: a revision points at it. REFUSED: the gate said no before anything was pushed. ABORTING, PURGED: given
+    up; its rows are being, or have been, taken out of the online store again.
+    """
+
+    PLANNED = "PLANNED"
+    MATERIALIZED = "MATERIALIZED"
+    VALIDATED = "VALIDATED"
+    WRITING = "WRITING"
+    WRITTEN = "WRITTEN"
+    VERIFIED = "VERIFIED"
+    PUBLISHED = "PUBLISHED"
+    REFUSED = "REFUSED"
+    ABORTING = "ABORTING"
+    PURGED = "PURGED"
+
+    @property
+    def rank(self) -> int:
+        """Its place in the list: of two recorded states the one of greater rank is the newer."""
+        return list(GenerationState).index(self)
+
+    @property
+    def is_end(self) -> bool:
+        """True when nothing follows."""
+        return self in {GenerationState.PUBLISHED, GenerationState.REFUSED, GenerationState.PURGED}
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """One materialization of one view version.
+
+    Attributes:
+        number: Microseconds, strictly increasing per project; the instant at which it was started.
+        view: The view.
+        version: Its version.
+        table: Its Cassandra table.
+        state: Where it stands.
+        through_us: Tick through which it was evaluated; for a RowView its own start.
+        fingerprint: Of the definition that computed it.
+        sources: Source name → pinned Delta version.
+        history_version: Delta version of history that holds its rows.
+        served_version: Delta version of served that holds its rows.
+        run_id: The run that made it.
+        kind: materialize, backfill or revert.
+        counts: What was read, used, set aside, written.
+    """
+
+    number: int
+    view: str
+    version: int
+    table: str
+    state: GenerationState
+    through_us: int
+    fingerprint: str
+    sources: Mapping[str, int] = field(hash=False)
+    history_version: int = -1
+    served_version: int = -1
+    run_id: str = ""
+    kind: str = "materialize"
+    counts: Mapping[str, int] = field(default_factory=dict, hash=False)
+
+
+def next_number(previous: int, *, now_us: int, skew_us: int) -> int:
+    """The number of the next generation: the clock, but always greater than the one before.
+
+    Args:
+        previous: The greatest number so far, 0 when there is none.
+        now_us: The clock.
+        skew_us: How far the clock may lie behind the last generation.
+
+    Raises:
+        ConfigError: The clock lies further behind: a number far ahead of its time would admit events of the future.
+    """
+    if now_us < previous - skew_us:
+        seconds = (previous - now_us) // 1_000_000
+        message = (
+            f"The clock lies {seconds} s behind the last generation, more than the allowed "
+            f"{skew_us // 1_000_000} s. Set this machine's clock, or wait."
+        )
+        raise ConfigError(message)
+    return max(previous + 1, now_us)
+
+
+def newest_states(records: Iterable[Generation]) -> tuple[Generation, ...]:
+    """The newest record of each generation, by number."""
+    newest: dict[int, Generation] = {}
+    for record in records:
+        held = newest.get(record.number)
+        if held is None or record.state.rank > held.state.rank:
+            newest[record.number] = record
+    return tuple(newest[number] for number in sorted(newest))

@@ -1,0 +1,1 @@
+"""The sentences of the product: each flow reads like a table of contents and hands the rooms to each other."""

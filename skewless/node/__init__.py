@@ -1,0 +1,7 @@
+"""A local Cassandra node as a plain Java process, for the demo and the tests."""
+
+from __future__ import annotations
+
+from skewless.node.cassandra import CassandraNode, Endpoint, NodeStatus
+
+__all__ = ["CassandraNode", "Endpoint", "NodeStatus"]

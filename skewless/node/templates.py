@@ -1,0 +1,189 @@
+"""The files and the command line of one local Cassandra node."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+LOOPBACK = "127.0.0.1"
+
+_EXPORTS = (
+    "java.base/jdk.internal.misc",
+    "java.base/java.lang.ref",
+    "java.management.rmi/com.sun.jmx.remote.internal.rmi",
+    "java.rmi/sun.rmi.registry",
+    "java.rmi/sun.rmi.server",
+    "java.sql/java.sql",
+    "jdk.unsupported/sun.misc",
+    "jdk.attach/sun.tools.attach",
+)
+_OPENS = (
+    *(
+        f"java.base/{package}"
+        for package in (
+            "java.lang",
+            "java.lang.module",
+            "java.lang.reflect",
+            "java.io",
+            "java.nio",
+            "java.util",
+            "sun.nio.ch",
+            "jdk.internal.loader",
+            "jdk.internal.ref",
+            "jdk.internal.reflect",
+            "jdk.internal.math",
+            "jdk.internal.module",
+            "jdk.internal.util.jar",
+        )
+    ),
+    "jdk.management/com.sun.management.internal",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where a node's files are."""
+
+    folder: Path
+
+    @property
+    def yaml(self) -> Path:
+        """Cassandra's own configuration."""
+        return self.folder / "cassandra.yaml"
+
+    @property
+    def logback(self) -> Path:
+        """Configuration of its log."""
+        return self.folder / "logback.xml"
+
+    @property
+    def logs(self) -> Path:
+        """Folder of its logs."""
+        return self.folder / "logs"
+
+    @property
+    def log(self) -> Path:
+        """Its main log."""
+        return self.logs / "system.log"
+
+    @property
+    def console(self) -> Path:
+        """What the process prints."""
+        return self.logs / "console.log"
+
+    @property
+    def tmp(self) -> Path:
+        """Where native libraries are unpacked."""
+        return self.folder / "tmp"
+
+    @property
+    def storage_option(self) -> str:
+        """The option that marks a process as this node's."""
+        return f"-Dcassandra.storagedir={self.folder}"
+
+
+def cassandra_yaml(*, port: int, storage_port: int, quick: bool) -> str:
+    """The configuration of a single node that listens on loopback only."""
+    # a node without replicas must not forget, when it is killed, what it has acknowledged
+    commit_log = "commitlog_sync: periodic\ncommitlog_sync_period: 10000ms" if quick else "commitlog_sync: batch"
+    return f"""\
+cluster_name: skewless-local
+partitioner: org.apache.cassandra.dht.Murmur3Partitioner
+endpoint_snitch: SimpleSnitch
+num_tokens: 1
+initial_token: "-9223372036854775808"
+auto_bootstrap: false
+listen_address: {LOOPBACK}
+rpc_address: {LOOPBACK}
+native_transport_port: {port}
+storage_port: {storage_port}
+seed_provider:
+  - class_name: org.apache.cassandra.locator.SimpleSeedProvider
+    parameters: [{{seeds: "{LOOPBACK}:{storage_port}"}}]
+crypto_provider: {{class_name: org.apache.cassandra.security.JREProvider}}
+{commit_log}
+commitlog_segment_size: 8MiB
+commitlog_total_space: 128MiB
+storage_compatibility_mode: NONE
+sstable: {{selected_format: bti}}
+memtable: {{configurations: {{trie: {{class_name: TrieMemtable}}, default: {{inherits: trie}}}}}}
+memtable_allocation_type: offheap_objects
+memtable_heap_space: 96MiB
+memtable_offheap_space: 96MiB
+key_cache_size: 0MiB
+counter_cache_size: 0MiB
+row_cache_size: 0MiB
+concurrent_reads: 8
+concurrent_writes: 16
+concurrent_compactors: 1
+compaction_throughput: 32MiB/s
+auto_snapshot: false
+snapshot_before_compaction: false
+cdc_enabled: false
+materialized_views_enabled: false
+user_defined_functions_enabled: false
+read_request_timeout: 2000ms
+write_request_timeout: 2000ms
+"""
+
+
+def logback_xml() -> str:
+    """One bounded log file, nothing on the console."""
+    return """\
+<configuration>
+  <appender name="FILE" class="ch.qos.logback.core.rolling.RollingFileAppender">
+    <file>${cassandra.logdir}/system.log</file>
+    <rollingPolicy class="ch.qos.logback.core.rolling.FixedWindowRollingPolicy">
+      <fileNamePattern>${cassandra.logdir}/system.%i.log</fileNamePattern>
+      <minIndex>1</minIndex>
+      <maxIndex>2</maxIndex>
+    </rollingPolicy>
+    <triggeringPolicy class="ch.qos.logback.core.rolling.SizeBasedTriggeringPolicy">
+      <maxFileSize>10MB</maxFileSize>
+    </triggeringPolicy>
+    <encoder><pattern>%-5level [%thread] %date{ISO8601} %F:%L - %msg%n</pattern></encoder>
+  </appender>
+  <root level="INFO"><appender-ref ref="FILE"/></root>
+</configuration>
+"""
+
+
+def java_command(layout: Layout, *, java_home: Path, jars: Path, heap_mb: int, quick: bool) -> list[str]:
+    """The whole command line of the node's process."""
+    memory = [f"-Xms{min(64, heap_mb)}m", f"-Xmx{heap_mb}m", "-Xss512k", "-XX:MaxDirectMemorySize=256m"]
+    machine = ["-XX:+UseSerialGC", "-XX:+ExitOnOutOfMemoryError", "-XX:+PerfDisableSharedMem"]
+    if quick:
+        machine.append("-XX:TieredStopAtLevel=1")
+    places = [
+        layout.storage_option,
+        f"-Dcassandra.config={layout.yaml.as_uri()}",
+        f"-Dcassandra.logdir={layout.logs}",
+        f"-Dcassandra.triggers_dir={layout.folder / 'triggers'}",
+        f"-Dlogback.configurationFile={layout.logback}",
+        f"-Djava.io.tmpdir={layout.tmp}",
+    ]
+    # each of these takes away a wait or a background job that only a cluster needs
+    waits = [
+        f"-Dcassandra.{option}"
+        for option in (
+            "skip_wait_for_gossip_to_settle=0",
+            "ring_delay_ms=1000",
+            "superuser_setup_delay_ms=0",
+            "shutdown_announce_in_ms=0",
+            "size_recorder_interval=0",
+            "available_processors=2",
+            "libjemalloc=-",
+        )
+    ]
+    other = [
+        "-Dcassandra-foreground=yes",
+        "-Djava.net.preferIPv4Stack=true",
+        "-Djdk.attach.allowAttachSelf=true",
+        "-Dio.netty.tryReflectionSetAccessible=true",
+        "-Dio.netty.allocator.useCacheForAllThreads=true",
+        "-Dio.netty.allocator.maxOrder=11",
+    ]
+    modules = [f"--add-exports={name}=ALL-UNNAMED" for name in _EXPORTS]
+    modules += [f"--add-opens={name}=ALL-UNNAMED" for name in _OPENS]
+    start = ["-cp", f"{jars}/*", "org.apache.cassandra.service.CassandraDaemon"]
+    return [str(java_home / "bin" / "java"), *memory, *machine, *places, *waits, *other, *modules, *start]

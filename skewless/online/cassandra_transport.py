@@ -1,0 +1,202 @@
+"""The store as a client sees it, on Cassandra."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from skewless.core.serving import ServedView, ServingManifest
+from skewless.core.timeline import Revision
+from skewless.core.vector import Status
+from skewless.online import cql
+from skewless.online.codec import Key, key_from_driver, partition_bytes
+from skewless.online.connection import OnlineTarget, consistency_level, open_cluster
+from skewless.online.errors import KeyspaceMissing, StoreRefused
+from skewless.online.faults import DRIVER_ERRORS, as_ours, is_refusal, is_timeout
+from skewless.online.routing import Router, prefer
+from skewless.online.timeline_store import TimelineStore
+from skewless.online.transport import Gather, Read, Snapshot, TransportHealth
+
+_log = logging.getLogger(__name__)
+
+#: Keys per request: larger groups gain nothing, smaller ones cost the client more.
+GROUP = 32
+#: Less time than this is not worth a second attempt.
+_WORTH_A_RETRY_S = 0.002
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """One request in flight: a point read or a group."""
+
+    number: int
+    read: Read
+    keys: list[Key]
+    host: Any | None = None
+    is_retry: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Statements:
+    """The prepared reads of some columns of a view."""
+
+    one: Any
+    many: Any
+    is_wrapped: bool
+
+
+class CassandraTransport:
+    """Reads through one cluster connection of its own."""
+
+    def __init__(self, target: OnlineTarget, project: str, *, consistency: str = "LOCAL_QUORUM") -> None:
+        self._target = target
+        self._cluster, self._session = open_cluster(target, consistency=consistency)
+        self._timeline = TimelineStore(self._session, target.keyspace, project)
+        self._router = Router(self._cluster, target.keyspace)
+        self._prepared: dict[tuple[str, tuple[str, ...]], _Statements] = {}
+        self._lock = threading.Lock()
+
+    def snapshot(self) -> Snapshot | None:
+        """The head of the timeline; None before the first revision.
+
+        Raises:
+            KeyspaceMissing: The project was never applied to this cluster.
+        """
+        try:
+            return self._timeline.read()
+        except StoreRefused as error:
+            target = self._target
+            raise KeyspaceMissing(
+                keyspace=target.keyspace, contact_points=target.contact_points, port=target.port
+            ) from error
+
+    def revisions(self, since: int) -> tuple[Revision, ...]:
+        """The revisions after a number, ascending."""
+        return self._timeline.log(since=since)
+
+    def serving(self, service: str) -> ServingManifest | None:
+        """The manifest of a service; None when there is none."""
+        return self._timeline.read_serving(service)
+
+    def services(self) -> tuple[str, ...]:
+        """The names of all services, sorted."""
+        return self._timeline.services()
+
+    def prepare(self, view: ServedView, features: tuple[str, ...]) -> None:
+        """Prepare the reads of these columns."""
+        self._statements(view, features)
+
+    def start(self, reads: Sequence[Read], gather: Gather) -> None:
+        """Send all reads at once: one key as a point read, more in groups by replica."""
+        requests = [
+            _Request(number, read, keys, host) for number, read in enumerate(reads) for host, keys in self._groups(read)
+        ]
+        gather.opened(len(requests))
+        for request in requests:
+            self._send(request, gather)
+
+    def health(self) -> TransportHealth:
+        """Hosts as the driver sees them."""
+        hosts = self._cluster.metadata.all_hosts()
+        up = sum(1 for host in hosts if host.is_up)
+        return TransportHealth(
+            is_connected=not self._session.is_shutdown,
+            hosts_up=up,
+            hosts_down=len(hosts) - up,
+            orphaned_requests=self._orphans(),
+            details={"event_loop": self._cluster.connection_class.__name__},
+        )
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._cluster.shutdown()
+
+    def _groups(self, read: Read) -> list[tuple[Any | None, list[Key]]]:
+        keys = list(read.keys)
+        if self._router.is_trivial:
+            return [(None, keys[i : i + GROUP]) for i in range(0, len(keys), GROUP)]
+        is_wrapped = cql.is_wrapped(read.view)
+        routed = [(key, partition_bytes(read.view.keys, key, is_wrapped=is_wrapped)) for key in keys]
+        return list(self._router.grouped(routed, size=GROUP))
+
+    def _statements(self, view: ServedView, features: tuple[str, ...]) -> _Statements:
+        found = self._prepared.get((view.table, features))
+        if found is None:
+            with self._lock:
+                found = self._prepared[view.table, features] = self._prepare(view, features)
+        return found
+
+    def _prepare(self, view: ServedView, features: tuple[str, ...]) -> _Statements:
+        keyspace = self._target.keyspace
+        try:
+            one = self._session.prepare(cql.select_newest(keyspace, view, features))
+            many = self._session.prepare(cql.select_newest_of_many(keyspace, view, features))
+        except DRIVER_ERRORS as error:
+            raise as_ours(error, operation=f"prepare the reads of '{view.table}'") from error
+        for statement in (one, many):
+            statement.is_idempotent = True
+            # With paging the coordinator would walk the partitions one after another.
+            statement.fetch_size = None
+        return _Statements(one, many, cql.is_wrapped(view))
+
+    def _orphans(self) -> int:
+        pools = self._session.get_pools()
+        return sum(
+            len(connection.orphaned_request_ids)
+            for pool in pools
+            for connection in getattr(pool, "_connections", {}).values()
+            if hasattr(connection, "orphaned_request_ids")
+        )
+
+    def _send(self, request: _Request, gather: Gather) -> None:
+        try:
+            bound = prefer(self._bound(request), request.host)
+            if gather.consistency is not None:
+                bound.consistency_level = consistency_level(gather.consistency)
+            future = self._session.execute_async(bound, timeout=max(gather.remaining(), 0.001))
+        except Exception as error:
+            self._give_up(request, gather, error)
+            return
+        self._router.started(request.host)
+        arguments = (request, gather)
+        future.add_callbacks(self._received, self._failed, callback_args=arguments, errback_args=arguments)
+
+    def _bound(self, request: _Request) -> Any:
+        read = request.read
+        statements = self._statements(read.view, read.features)
+        keys = request.keys if statements.is_wrapped else [key[0] for key in request.keys]
+        if len(keys) == 1:
+            return statements.one.bind((keys[0], read.generation))
+        return statements.many.bind((keys, read.generation))
+
+    def _received(self, rows: list[tuple[Any, ...]] | None, request: _Request, gather: Gather) -> None:
+        self._router.ended(request.host)
+        keys = request.keys
+        try:
+            if len(keys) == 1:
+                found = {keys[0]: rows[0]} if rows else {}
+            else:
+                is_wrapped = cql.is_wrapped(request.read.view)
+                found = {key_from_driver(row[0], is_wrapped=is_wrapped): row[1:] for row in rows or ()}
+        except Exception as error:
+            self._give_up(request, gather, error)
+            return
+        gather.arrived(request.number, keys, found)
+
+    def _failed(self, error: BaseException, request: _Request, gather: Gather) -> None:
+        self._router.ended(request.host)
+        if request.is_retry or is_refusal(error) or gather.remaining() < _WORTH_A_RETRY_S:
+            self._give_up(request, gather, error)
+            return
+        again = [_Request(request.number, request.read, [key], is_retry=True) for key in request.keys]
+        gather.opened(len(again))
+        gather.failed(request.number, (), Status.ERROR)
+        for single in again:
+            self._send(single, gather)
+
+    def _give_up(self, request: _Request, gather: Gather, error: BaseException) -> None:
+        _log.debug("read of %s gave up: %s", request.read.view.table, error)
+        gather.failed(request.number, request.keys, Status.TIMEOUT if is_timeout(error) else Status.ERROR)

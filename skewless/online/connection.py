@@ -1,0 +1,175 @@
+"""Connections to Cassandra: one value that says where, and one session per process for jobs."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import ssl
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from cassandra import ConsistencyLevel, OperationTimedOut
+from cassandra.auth import PlainTextAuthProvider
+from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile, NoHostAvailable
+from cassandra.policies import ConstantSpeculativeExecutionPolicy
+from cassandra.query import tuple_factory
+
+from skewless.online.errors import BadRequest, ClusterUnreachable
+from skewless.online.routing import PreferredHostPolicy
+
+#: Seconds after which an idempotent request is tried on a second host as well, once.
+READ_SPECULATION_S = 0.010
+WRITE_SPECULATION_S = 0.250
+_CONNECT_TIMEOUT_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class OnlineTarget:
+    """Where the online store is and how hard it may be leant on; travels to executors.
+
+    Attributes:
+        contact_points: Host names or addresses.
+        port: Native protocol port.
+        keyspace: The project's keyspace.
+        local_dc: Data centre whose replicas are asked.
+        username: Role; None without authentication.
+        password: Of the role; never shown.
+        ca_file: Certificate authorities for TLS; None without TLS.
+        batch_statements: Rows per unlogged batch, at most.
+        batch_bytes: Bytes of values per unlogged batch, at most (but at least one row).
+        in_flight: Requests in flight per call, at most.
+        rows_per_second_cap: Rows written per second and call, at most; None without bound.
+        retries: Further attempts of a failed request.
+    """
+
+    contact_points: tuple[str, ...]
+    port: int = 9042
+    keyspace: str = ""
+    local_dc: str = "datacenter1"
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    ca_file: str | None = None
+    batch_statements: int = 20
+    batch_bytes: int = 5_000
+    in_flight: int = 32
+    rows_per_second_cap: int | None = None
+    retries: int = 4
+
+
+def open_cluster(target: OnlineTarget, *, consistency: str = "LOCAL_QUORUM") -> tuple[Cluster, Any]:
+    """Connect and return (cluster, session); nothing is kept, the caller shuts the cluster down.
+
+    Raises:
+        ClusterUnreachable: No contact point answered, or it refused the role.
+    """
+    cluster = Cluster(
+        list(target.contact_points),
+        port=target.port,
+        protocol_version=4,
+        compression=False,
+        auth_provider=_auth(target),
+        ssl_context=_tls(target),
+        execution_profiles={
+            EXEC_PROFILE_DEFAULT: _profile(target, consistency, READ_SPECULATION_S),
+            "write": _profile(target, "LOCAL_QUORUM", WRITE_SPECULATION_S),
+        },
+        connect_timeout=_CONNECT_TIMEOUT_S,
+        idle_heartbeat_interval=2,
+        idle_heartbeat_timeout=1,
+        status_event_refresh_window=0,
+    )
+    try:
+        return cluster, cluster.connect()
+    except (NoHostAvailable, OperationTimedOut, OSError) as error:
+        cluster.shutdown()
+        raise ClusterUnreachable(contact_points=target.contact_points, port=target.port, cause=_cause(error)) from error
+
+
+def consistency_level(name: str) -> int:
+    """The driver's number of a consistency level.
+
+    Raises:
+        BadRequest: There is none of that name.
+    """
+    try:
+        return int(ConsistencyLevel.name_to_value[name])
+    except KeyError:
+        message = f"'{name}' is no consistency level. Use LOCAL_QUORUM (the default) or LOCAL_ONE."
+        raise BadRequest(message) from None
+
+
+_lock = threading.Lock()
+_open: dict[tuple[OnlineTarget, int], tuple[Cluster, Any]] = {}
+
+
+def session_for(target: OnlineTarget) -> Any:
+    """The process's own session to a target: opened once, shared by its tasks, closed at exit.
+
+    Raises:
+        ClusterUnreachable: No contact point answered.
+    """
+    key = (target, os.getpid())
+    with _lock:
+        if key not in _open:
+            _open[key] = open_cluster(target)
+        return _open[key][1]
+
+
+@contextmanager
+def session(target: OnlineTarget) -> Iterator[Any]:
+    """A session of its own, closed at the end of the block."""
+    cluster, opened = open_cluster(target)
+    try:
+        yield opened
+    finally:
+        cluster.shutdown()
+
+
+def close_sessions() -> None:
+    """Close what `session_for` opened in this process."""
+    with _lock:
+        mine = [key for key in _open if key[1] == os.getpid()]
+        for key in mine:
+            _open.pop(key)[0].shutdown()
+
+
+atexit.register(close_sessions)
+
+
+def _after_fork() -> None:
+    # A lock held by another thread at the fork would never be released in the child.
+    global _lock  # noqa: PLW0603
+    _lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_after_fork)
+
+
+def _profile(target: OnlineTarget, consistency: str, speculation_s: float) -> ExecutionProfile:
+    return ExecutionProfile(
+        load_balancing_policy=PreferredHostPolicy(target.local_dc),
+        speculative_execution_policy=ConstantSpeculativeExecutionPolicy(speculation_s, 1),
+        row_factory=tuple_factory,
+        consistency_level=consistency_level(consistency),
+        serial_consistency_level=ConsistencyLevel.LOCAL_SERIAL,
+        request_timeout=5.0,
+    )
+
+
+def _auth(target: OnlineTarget) -> PlainTextAuthProvider | None:
+    if target.username is None:
+        return None
+    return PlainTextAuthProvider(target.username, target.password or "")
+
+
+def _tls(target: OnlineTarget) -> ssl.SSLContext | None:
+    return None if target.ca_file is None else ssl.create_default_context(cafile=target.ca_file)
+
+
+def _cause(error: BaseException) -> str:
+    if isinstance(error, NoHostAvailable):
+        return "; ".join(sorted({f"{type(each).__name__}: {each}" for each in error.errors.values()}))
+    return f"{type(error).__name__}: {error}"

@@ -1,0 +1,102 @@
+"""What can go wrong online, each with what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from skewless.errors import ContractBroken, LeaseHeld, SkewlessError, StoreUnreachable, UsageError
+
+
+class RevisionConflict(LeaseHeld):
+    """Somebody else published first; nothing of this attempt became visible."""
+
+    def __init__(self, *, project: str, expected: int | None, found: int | None) -> None:
+        super().__init__(
+            f"Revision of project '{project}' is {found or 'none'}, not {expected or 'none'} as expected: another "
+            "run published in between and this attempt changed nothing. Read the timeline again and decide anew."
+        )
+        self.expected = expected
+        self.found = found
+
+
+class UnknownOutcome(StoreUnreachable):
+    """A compare-and-set was sent, and whether it won could not be found out."""
+
+    def __init__(self, *, project: str, number: int, cause: str) -> None:
+        super().__init__(
+            f"Cassandra did not say whether revision {number} of project '{project}' was published ({cause}). "
+            "Read the timeline again when it answers: the log holds the revision exactly if it won."
+        )
+
+
+class ClusterUnreachable(StoreUnreachable):
+    """No contact point answered."""
+
+    def __init__(self, *, contact_points: Sequence[str], port: int, cause: str) -> None:
+        super().__init__(
+            f"Cassandra does not answer at {', '.join(contact_points)} port {port} ({cause}). "
+            "Check address, port and that the node runs (`skewless dev cassandra status` for the local one)."
+        )
+
+
+class KeyspaceMissing(StoreUnreachable):
+    """The cluster answers, but the project was never applied to it."""
+
+    def __init__(self, *, keyspace: str, contact_points: Sequence[str], port: int) -> None:
+        super().__init__(
+            f"Cassandra at {', '.join(contact_points)} port {port} has no keyspace '{keyspace}' with our tables. "
+            "Check the project's name, or run `skewless apply` and a first `skewless run` against this cluster."
+        )
+
+
+class StoreRefused(SkewlessError):
+    """The store answered with a refusal that no retry can change."""
+
+    def __init__(self, *, operation: str, cause: BaseException) -> None:
+        super().__init__(
+            f"Cassandra refused to {operation}: {type(cause).__name__}: {cause}. "
+            "Check that the table was created by `apply` and that the role may do this."
+        )
+
+
+class ServiceUnknown(UsageError):
+    """No serving manifest has that name."""
+
+    def __init__(self, *, service: str, known: Sequence[str]) -> None:
+        super().__init__(
+            f"There is no feature service '{service}' in this project; it serves: {', '.join(known) or 'none'}. "
+            "Correct the name, or run `skewless apply` for a new service."
+        )
+
+
+class BadKeys(UsageError):
+    """The keys of a request cannot identify an entity of the service."""
+
+
+class BadRequest(UsageError):
+    """An argument of a request is out of its bounds."""
+
+
+class BadRow(UsageError):
+    """A row handed to the writer cannot be stored as what its view declares."""
+
+
+class ContractMismatch(ContractBroken):
+    """The service has another contract hash than the client was pinned to."""
+
+    def __init__(self, *, service: str, pinned: str, found: str) -> None:
+        super().__init__(
+            f"Service '{service}' has contract hash {found[:12]}, but this client is pinned to {pinned[:12]}: the "
+            "features are not those that the model was trained on. Deploy the model of that contract, or pin a "
+            "service version that kept it."
+        )
+
+
+class ManifestTooNew(UsageError):
+    """The serving manifest was written by a later release."""
+
+    def __init__(self, *, service: str, found: int, known: int) -> None:
+        super().__init__(
+            f"The serving manifest of '{service}' has format {found}; this client reads up to {known}. "
+            "Upgrade skewless where the client runs."
+        )

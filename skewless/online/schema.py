@@ -1,0 +1,78 @@
+"""Keyspace and tables; run by one process, which waits until every node has them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cassandra import DriverException
+from cassandra.cluster import NoHostAvailable
+
+from skewless.core.serving import ServedView
+from skewless.errors import TryAgainLater
+from skewless.online import cql
+from skewless.online.errors import StoreRefused
+
+_POINTERS = "frozen<map<text, frozen<tuple<text, bigint, bigint>>>>"
+_REVISION = f"visible_from_us bigint, views {_POINTERS}, kind text, run_id text"
+_SCHEMA_TIMEOUT_S = 30.0
+
+_PROJECT_TABLES = (
+    # One row per project, changed only by compare-and-set; `attempt` tells equal-looking contenders apart.
+    f"snapshot (project text PRIMARY KEY, rev bigint, attempt uuid, {_REVISION}, "
+    f"previous_rev bigint, previous_attempt uuid, previous_visible_from_us bigint, previous_views {_POINTERS}, "
+    "previous_kind text, previous_run_id text)",
+    # Every attempt, winners and losers; the winners are the chain of parents that begins at `snapshot`.
+    f"snapshot_log (project text, rev bigint, attempt uuid, parent uuid, {_REVISION}, "
+    "PRIMARY KEY ((project), rev, attempt)) WITH CLUSTERING ORDER BY (rev DESC, attempt ASC)",
+    "serving (project text, service text, contract_hash text, manifest text, PRIMARY KEY ((project), service))",
+)
+
+
+def ensure_keyspace(session: Any, keyspace: str, *, local_dc: str = "datacenter1", replication_factor: int = 1) -> None:
+    """Create the keyspace when it is missing; an existing one keeps its replication.
+
+    Raises:
+        TryAgainLater: The nodes do not agree on the schema.
+        StoreRefused: The role may not create it.
+    """
+    center = local_dc.replace("'", "''")
+    _define(
+        session,
+        f"CREATE KEYSPACE IF NOT EXISTS {cql.quoted(keyspace)} WITH replication = "
+        f"{{'class': 'NetworkTopologyStrategy', '{center}': {int(replication_factor)}}}",
+    )
+
+
+def ensure_project_tables(session: Any, keyspace: str) -> None:
+    """Create `snapshot`, `snapshot_log` and `serving` when they are missing.
+
+    Raises:
+        TryAgainLater: The nodes do not agree on the schema.
+        StoreRefused: The role may not create them.
+    """
+    for table in _PROJECT_TABLES:
+        _define(session, f"CREATE TABLE IF NOT EXISTS {cql.quoted(keyspace)}.{table}")
+
+
+def ensure_view_table(session: Any, keyspace: str, view: ServedView) -> None:
+    """Create a view version's table when it is missing; its name holds a hash of its columns, so it never changes.
+
+    Raises:
+        TryAgainLater: The nodes do not agree on the schema.
+        StoreRefused: The role may not create it.
+    """
+    _define(session, cql.create_table(keyspace, view))
+
+
+def _define(session: Any, statement: str) -> None:
+    try:
+        future = session.execute_async(statement, timeout=_SCHEMA_TIMEOUT_S)
+        future.result()
+    except NoHostAvailable as error:
+        message = f"Cassandra did not answer while the schema was defined ({error}). Try again when it is up."
+        raise TryAgainLater(message) from error
+    except DriverException as error:
+        raise StoreRefused(operation="define the schema", cause=error) from error
+    if not future.is_schema_agreed:
+        message = "The Cassandra nodes do not agree on the schema yet. Try again when all of them are up."
+        raise TryAgainLater(message)

@@ -1,0 +1,1 @@
+"""The only room that starts Spark and reads or writes Delta tables."""

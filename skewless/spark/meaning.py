@@ -1,0 +1,126 @@
+"""What a transform means: its canonical plan on empty sources, and its code where the plan shows only a name."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+import textwrap
+from collections.abc import Callable
+from types import FunctionType
+from typing import Any
+
+from pyspark.errors import PySparkException
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from skewless.core.time import from_us
+from skewless.core.view import FeatureView, RowView, SnapshotView, WindowView
+from skewless.errors import DefinitionError
+from skewless.spark.read import empty_source
+from skewless.spark.row_view import transformed
+from skewless.spark.transform import promised_columns
+from skewless.spark.window_view import read_events
+
+_PYTHON = re.compile(r"PythonUDF|MapInPandas|MapInArrow|FlatMapGroupsInPandas|FlatMapGroupsInArrow|ArrowEval", re.I)
+_CLOCKS = re.compile(r"\b(current_timestamp|current_date|localtimestamp|now)\(", re.I)
+_SOME_TICK_US = 946_684_800_000_000
+
+
+def describe_transform(session: SparkSession, view: FeatureView) -> dict[str, str]:
+    """Plan, code and source text of a view's transform.
+
+    Args:
+        session: Spark; only empty frames are analysed, no job runs.
+        view: The definition.
+
+    Returns:
+        `plan`: canonical analysed plan; `code`: Python code that the plan does not show, "" when it shows all of it;
+        `source`: the text for people.
+
+    Raises:
+        DefinitionError: The transform fails on its declared sources, promises what it does not return, or gives
+            another answer each time.
+    """
+    function = view.events if isinstance(view, WindowView) else view.transform  # type: ignore[attr-defined]
+    try:
+        frame = _on_empty(session, view)
+    except PySparkException as failure:
+        reason = str(failure).splitlines()[0]
+        message = f"The transform of view '{view.name}' does not run on its declared sources: {reason}"
+        raise DefinitionError(message) from failure
+    analysed = frame._jdf.queryExecution().analyzed()  # noqa: SLF001 - the plan has no public form in Python
+    plan = str(analysed.canonicalized().toString())
+    _refuse_chance(view, deterministic=bool(analysed.deterministic()), plan=plan)
+    return {
+        "plan": plan,
+        "code": _code(function) if _PYTHON.search(plan) else "",
+        "source": _text(function),
+    }
+
+
+def _on_empty(session: SparkSession, view: FeatureView) -> DataFrame:
+    empties = {source.name: empty_source(session, source) for source in view.sources}
+    if isinstance(view, SnapshotView):
+        promised = {**view.entity.keys, **{feature.name: feature.dtype for feature in view.features}}
+        returned = view.transform(empties, F.lit(from_us(_SOME_TICK_US)))
+        promised_columns(view, returned, promised)
+        return _frame(view, returned)
+    if isinstance(view, WindowView):
+        rows = empties[view.source.name]
+        read_events(view, rows, start_us=_SOME_TICK_US)
+        return _frame(view, view.events(rows))
+    if isinstance(view, RowView):
+        rows = empties[view.source.name]
+        transformed(view, rows, start_us=_SOME_TICK_US)
+        return _frame(view, view.transform(rows))
+    raise DefinitionError(f"View '{view.name}' is of no known kind. Use RowView, WindowView or SnapshotView.")
+
+
+def _frame(view: FeatureView, returned: object) -> DataFrame:
+    if not hasattr(returned, "_jdf"):
+        raise DefinitionError(f"The transform of view '{view.name}' returned {type(returned).__name__}, no DataFrame.")
+    return returned  # type: ignore[return-value]
+
+
+def _refuse_chance(view: FeatureView, *, deterministic: bool, plan: str) -> None:
+    if not deterministic:
+        message = (
+            f"The transform of view '{view.name}' is not deterministic (rand, uuid, first, collect_list, a Python "
+            "function?): two runs would give two values. Order what you collect, or use max_by / min_by."
+        )
+        raise DefinitionError(message)
+    clock = _CLOCKS.search(plan)
+    if clock:
+        message = (
+            f"The transform of view '{view.name}' calls {clock.group(1)}(), so that a rerun gives another value. "
+            "Use the event timestamp, or as_of of a SnapshotView."
+        )
+        raise DefinitionError(message)
+
+
+def _text(function: Callable[..., Any]) -> str:
+    try:
+        return textwrap.dedent(inspect.getsource(function))
+    except (OSError, TypeError):
+        return ""
+
+
+def _code(function: Callable[..., Any]) -> str:
+    """The syntax of a function and of those of its own module that it calls, without comments and layout."""
+    found: dict[str, str] = {}
+    waiting = [function]
+    while waiting:
+        one = waiting.pop()
+        name = getattr(one, "__qualname__", repr(one))
+        if name in found:
+            continue
+        found[name] = ast.dump(ast.parse(_text(one)))
+        if isinstance(one, FunctionType):
+            called = (one.__globals__.get(used) for used in one.__code__.co_names)
+            waiting += [
+                inner
+                for inner in (getattr(each, "func", each) for each in called)
+                if isinstance(inner, FunctionType) and inner.__module__ == one.__module__
+            ]
+    return "\n".join(f"{name}: {found[name]}" for name in sorted(found))

@@ -1,0 +1,1 @@
+"""The point-in-time join: the rule of the contract over millions of rows."""

@@ -1,0 +1,117 @@
+"""The border between a transform and the platform: what it returns is checked, what is bad is set aside."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from skewless.core.dtypes import DType, Timestamp
+from skewless.core.names import EVENT_TIMESTAMP
+from skewless.core.time import from_us
+from skewless.core.view import FeatureView
+from skewless.errors import DefinitionError
+from skewless.spark.dtypes import holds, spark_type
+
+ERRORS = "_errors"
+
+
+class FeaturesMissing(DefinitionError):
+    """A transform returned fewer columns than its view promises."""
+
+    def __init__(self, *, view: str, missing: Collection[str], returned: Collection[str]) -> None:
+        super().__init__(
+            f"View '{view}' promises {sorted(missing)}, but its transform returned only {sorted(returned)}. "
+            "Select them in the transform or remove them from `features`."
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """Rows with what is wrong with them.
+
+    Attributes:
+        rows: All rows, with `_errors`: array of (rule, column, message), empty for good ones.
+    """
+
+    rows: DataFrame
+
+    @property
+    def used(self) -> DataFrame:
+        """The good rows, without `_errors`."""
+        return self.rows.filter(F.size(ERRORS) == 0).drop(ERRORS)
+
+    @property
+    def quarantined(self) -> DataFrame:
+        """The bad rows, with the reasons."""
+        return self.rows.filter(F.size(ERRORS) > 0)
+
+    def count(self) -> tuple[int, int]:
+        """How many rows were read, and how many of them are bad; one job."""
+        counted = self.rows.agg(F.count("*"), F.count_if(F.size(ERRORS) > 0)).first()
+        return (int(counted[0]), int(counted[1])) if counted is not None else (0, 0)
+
+
+def promised_columns(view: FeatureView, returned: DataFrame, promised: Mapping[str, DType]) -> DataFrame:
+    """Select exactly the promised columns of what a transform returned.
+
+    Args:
+        view: The view, for messages.
+        returned: What its transform gave.
+        promised: Column → type.
+
+    Raises:
+        FeaturesMissing: One of them is not there.
+        DefinitionError: One has another type, or there are more columns than were promised.
+    """
+    found = {field.name: field.dataType for field in returned.schema.fields}
+    missing = [name for name in promised if name not in found]
+    if missing:
+        raise FeaturesMissing(view=view.name, missing=missing, returned=list(found))
+    for name, dtype in promised.items():
+        if not holds(dtype, found[name]):
+            message = (
+                f"View '{view.name}' promises '{name}' as {dtype}, but its transform returned "
+                f"{found[name].simpleString()}. Cast it: F.col('{name}').cast('{spark_type(dtype).simpleString()}')."
+            )
+            raise DefinitionError(message)
+    extra = sorted(set(found) - set(promised))
+    if extra:
+        raise DefinitionError(f"The transform of view '{view.name}' returned columns it does not promise: {extra}.")
+    return returned.select(*promised)
+
+
+def value_columns(view: FeatureView) -> dict[str, DType]:
+    """Keys, event timestamp and features of a view, in the order of its tables."""
+    features = {feature.name: feature.dtype for feature in view.features}
+    return {**view.entity.keys, EVENT_TIMESTAMP: Timestamp, **features}
+
+
+def judged(rows: DataFrame, view: FeatureView, *, start_us: int, poison: Mapping[str, Column] | None = None) -> Judged:
+    """Part the rows that a generation may use from those that it must not.
+
+    A null key names no entity; a null event time is at no time; an event later than the generation's own start
+    would win for ever.
+
+    Args:
+        rows: Rows with the view's keys and `event_timestamp`.
+        view: The view.
+        start_us: The generation's start; an event at it still counts.
+        poison: Column → condition under which its value cannot be computed with.
+    """
+    found = [_error(F.col(key).isNull(), "null_key", key, "a null key names no entity") for key in view.entity.key_names]
+    time = F.col(EVENT_TIMESTAMP)
+    found.append(_error(time.isNull(), "null_event_time", EVENT_TIMESTAMP, "an event needs a time"))
+    late = time > F.lit(from_us(start_us))
+    found.append(_error(late, "future_event", EVENT_TIMESTAMP, "the event lies after the generation's start"))
+    for column, condition in (poison or {}).items():
+        found.append(_error(condition, "poison", column, "not finite, or too large to sum exactly"))
+    with_errors = rows.withColumn(ERRORS, F.filter(F.array(*found), lambda error: error.isNotNull()))
+    return Judged(with_errors)
+
+
+def _error(condition: Column, rule: str, column: str, message: str) -> Column:
+    reason = F.struct(F.lit(rule).alias("rule"), F.lit(column).alias("column"), F.lit(message).alias("message"))
+    return F.when(F.coalesce(condition, F.lit(False)), reason)
