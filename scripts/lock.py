@@ -28,7 +28,7 @@ def main() -> int:
     """Write both locks, upgrading everything that the bounds allow."""
     with tempfile.TemporaryDirectory() as scratch:
         venv.create(scratch, with_pip=True)
-        python = Path(scratch) / "bin" / "python"
+        python = str(Path(scratch) / "bin" / "python")
         subprocess.run([python, "-m", "pip", "install", "--quiet", "uv"], check=True)
         for name, extras in LOCKS.items():
             chosen = [f"--extra={extra}" for extra in extras]

@@ -40,7 +40,7 @@ household_favourites = SnapshotView(
     lookback={"transactions": days(90)},
     ttl=days(21),
     quality=(
-        gxe.ExpectTableRowCountToBeBetween(min_value=2000),
+        gxe.ExpectTableRowCountToBeBetween(min_value=50),
         gxe.ExpectColumnValuesToBeBetween(column="favourite_share", min_value=0, max_value=1),
     ),
     owner="churn@example.org",

@@ -50,7 +50,7 @@ household_spend = WindowView(
     every=days(1),
     ttl=days(14),
     quality=(
-        gxe.ExpectTableRowCountToBeBetween(min_value=2000),
+        gxe.ExpectTableRowCountToBeBetween(min_value=50),
         gxe.ExpectColumnValuesToBeBetween(column="spend_7d", min_value=0),
         gxe.ExpectColumnValuesToBeBetween(column="spend_30d", min_value=0, max_value=20_000, severity="warning"),
         gxe.ExpectColumnValuesToNotBeNull(column="trips_30d"),

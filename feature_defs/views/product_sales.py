@@ -36,7 +36,7 @@ product_sales = WindowView(
     every=days(1),
     ttl=days(14),
     quality=(
-        gxe.ExpectTableRowCountToBeBetween(min_value=10_000),
+        gxe.ExpectTableRowCountToBeBetween(min_value=500),
         gxe.ExpectColumnValuesToBeBetween(column="units_30d", min_value=0),
         gxe.ExpectColumnValuesToBeBetween(column="sales_30d", min_value=0),
         gxe.ExpectColumnValuesToNotBeNull(column="buyers_30d"),

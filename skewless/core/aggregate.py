@@ -57,7 +57,7 @@ def Sum(  # noqa: N802, PLR0913 - a declaration, all by keyword
     dtype: DType = Float64,
     scale: int = DEFAULT_SCALE,
 ) -> Aggregate:
-    """Sum of `column`, Float64 (exact in units of 10**-scale) or Int64; null when no value is in the window."""
+    """Sum of `column`, Float64 (rounded half away from zero to 10**-scale, then exact) or Int64; null when no value is in the window."""
     if dtype not in (Float64, Int64):
         raise DefinitionError(f"Sum('{column}') gives Float64 or Int64, not {dtype}.")
     return Aggregate("sum", column, over, where, dtype, 0 if dtype == Int64 else scale)

@@ -18,7 +18,7 @@ STATE = "_state"
 RESERVED = frozenset({EVENT_TIMESTAMP, GENERATION, FLAG, STATE, "gen", "event_us", "state", "k"})
 
 
-def checked_name(name: str, *, what: str) -> str:
+def checked_name(name: object, *, what: str) -> str:
     """Return `name` when it is legal.
 
     Args:

@@ -79,14 +79,22 @@ class Definitions:
     """Everything that `feature_defs` declares, checked as a whole.
 
     Attributes:
-        views: Feature views; entities and sources are those that they use.
+        views: Feature views; the entities are those that they describe.
         services: Feature services over them.
+        landed: Sources that are landed although no view reads them yet.
     """
 
     views: tuple[FeatureView, ...]
     services: tuple[FeatureService, ...] = ()
+    landed: tuple[DeltaSource, ...] = ()
 
-    def __init__(self, *, views: Iterable[FeatureView], services: Iterable[FeatureService] = ()) -> None:
+    def __init__(
+        self,
+        *,
+        views: Iterable[FeatureView],
+        services: Iterable[FeatureService] = (),
+        landed: Iterable[DeltaSource] = (),
+    ) -> None:
         """Check names and references across definitions.
 
         Raises:
@@ -94,6 +102,7 @@ class Definitions:
         """
         object.__setattr__(self, "views", tuple(views))
         object.__setattr__(self, "services", tuple(services))
+        object.__setattr__(self, "landed", tuple(landed))
         names = [view.name for view in self.views] + [service.name for service in self.services]
         unique_names(names, what="View or service", where="feature_defs")
         self._check_services()
@@ -116,8 +125,9 @@ class Definitions:
 
     @property
     def sources(self) -> tuple[DeltaSource, ...]:
-        """The sources that the views read, in order, without repeats."""
-        return tuple(_distinct(source for view in self.views for source in view.sources))
+        """The sources that the views read, then those that are only landed, without repeats."""
+        read = [source for view in self.views for source in view.sources]
+        return tuple(_distinct([*read, *self.landed]))
 
     def view(self, name: str) -> FeatureView:
         """The view of that name.

@@ -96,11 +96,10 @@ class Workshop:
 
         self.say("Starting Spark…")
         spark = self.settings.spark
-        conf = {
-            **spark.conf,
-            "spark.driver.memory": spark.driver_memory,
-            "spark.sql.shuffle.partitions": str(spark.shuffle_partitions),
-        }
+        conf = {**spark.conf, "spark.sql.shuffle.partitions": str(spark.shuffle_partitions)}
+        if spark.submitted:
+            return open_session(name=spark.app_name, master=None, jars=(), conf=conf)
+        conf["spark.driver.memory"] = spark.driver_memory
         return open_session(name=spark.app_name, master=spark.master, jars=spark.jars, conf=conf)
 
     @cached_property

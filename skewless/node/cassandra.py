@@ -129,7 +129,7 @@ class CassandraNode:
             status = self.status()
             if status.running and status.pid:
                 end(status.pid, self._layout.storage_option)
-            self._pid_file.unlink(missing_ok=True)
+            self._layout.pid.unlink(missing_ok=True)
             return status.running
 
     def status(self) -> NodeStatus:
@@ -145,14 +145,6 @@ class CassandraNode:
             folder=self._layout.folder,
         )
 
-    @property
-    def _pid_file(self) -> Path:
-        return self._layout.folder / "pid"
-
-    @property
-    def _ports_file(self) -> Path:
-        return self._layout.folder / "ports.json"
-
     @contextmanager
     def _locked(self) -> Iterator[None]:
         self._layout.folder.mkdir(parents=True, exist_ok=True)
@@ -162,13 +154,13 @@ class CassandraNode:
 
     def _recorded_pid(self) -> int | None:
         try:
-            return int(self._pid_file.read_text(encoding="ascii"))
+            return int(self._layout.pid.read_text(encoding="ascii"))
         except (OSError, ValueError):
             return None
 
     def _remembered_ports(self) -> tuple[int | None, int | None]:
         try:
-            ports = json.loads(self._ports_file.read_text(encoding="ascii"))
+            ports = json.loads(self._layout.ports.read_text(encoding="ascii"))
             return int(ports["native"]), int(ports["storage"])
         except (OSError, ValueError, KeyError, TypeError):
             return None, None
@@ -185,7 +177,7 @@ class CassandraNode:
 
     def _choose_ports(self) -> tuple[int, int]:
         # the threads of a killed node hold its ports for a moment longer than it seems to live
-        grace = timedelta(seconds=5 if self._pid_file.exists() else 0)
+        grace = timedelta(seconds=5 if self._layout.pid.exists() else 0)
         if self._port is not None and not wait_until(lambda: is_free(self._port or 0), grace):
             raise PortTaken(self._port)
         native, storage = self._remembered_ports()
@@ -206,12 +198,12 @@ class CassandraNode:
         yaml = cassandra_yaml(port=native, storage_port=storage, quick=self._quick)
         layout.yaml.write_text(yaml, encoding="utf-8")
         layout.logback.write_text(logback_xml(), encoding="utf-8")
-        self._ports_file.write_text(json.dumps({"native": native, "storage": storage}), encoding="ascii")
+        self._layout.ports.write_text(json.dumps({"native": native, "storage": storage}), encoding="ascii")
         command = java_command(
             layout, java_home=self._java_home, jars=self._jars, heap_mb=self._heap_mb, quick=self._quick
         )
         pid = spawn(command, folder=layout.folder, console=layout.console, die_with_parent=self._die_with_parent)
-        self._pid_file.write_text(str(pid), encoding="ascii")
+        self._layout.pid.write_text(str(pid), encoding="ascii")
 
     def _await_ready(self) -> Endpoint:
         wait_until(lambda: self.status().ready or not self.status().running, self._patience)

@@ -57,6 +57,16 @@ class Layout:
         return self.folder / "logback.xml"
 
     @property
+    def pid(self) -> Path:
+        """The id of its process."""
+        return self.folder / "pid"
+
+    @property
+    def ports(self) -> Path:
+        """The ports that it was given."""
+        return self.folder / "ports.json"
+
+    @property
     def logs(self) -> Path:
         """Folder of its logs."""
         return self.folder / "logs"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +17,7 @@ from skewless.online.codec import Key, key_from_driver, partition_bytes
 from skewless.online.connection import OnlineTarget, consistency_level, open_cluster
 from skewless.online.errors import KeyspaceMissing, StoreRefused
 from skewless.online.faults import DRIVER_ERRORS, as_ours, is_refusal, is_timeout
-from skewless.online.routing import Router, prefer
+from skewless.online.routing import Router, in_groups, prefer
 from skewless.online.timeline_store import TimelineStore
 from skewless.online.transport import Gather, Read, Snapshot, TransportHealth
 
@@ -56,6 +57,7 @@ class CassandraTransport:
         self._cluster, self._session = open_cluster(target, consistency=consistency)
         self._timeline = TimelineStore(self._session, target.keyspace, project)
         self._router = Router(self._cluster, target.keyspace)
+        self._speculation = self._cluster.profile_manager.default.speculative_execution_policy
         self._prepared: dict[tuple[str, tuple[str, ...]], _Statements] = {}
         self._lock = threading.Lock()
 
@@ -107,7 +109,10 @@ class CassandraTransport:
             hosts_up=up,
             hosts_down=len(hosts) - up,
             orphaned_requests=self._orphans(),
-            details={"event_loop": self._cluster.connection_class.__name__},
+            details={
+                "event_loop": self._cluster.connection_class.__name__,
+                "speculation_ms": self._speculation.delay_s * 1000,
+            },
         )
 
     def close(self) -> None:
@@ -117,7 +122,7 @@ class CassandraTransport:
     def _groups(self, read: Read) -> list[tuple[Any | None, list[Key]]]:
         keys = list(read.keys)
         if self._router.is_trivial:
-            return [(None, keys[i : i + GROUP]) for i in range(0, len(keys), GROUP)]
+            return [(self._router.sole_host(), group) for group in in_groups(keys, GROUP)]
         is_wrapped = cql.is_wrapped(read.view)
         routed = [(key, partition_bytes(read.view.keys, key, is_wrapped=is_wrapped)) for key in keys]
         return list(self._router.grouped(routed, size=GROUP))
@@ -161,8 +166,12 @@ class CassandraTransport:
             self._give_up(request, gather, error)
             return
         self._router.started(request.host)
-        arguments = (request, gather)
-        future.add_callbacks(self._received, self._failed, callback_args=arguments, errback_args=arguments)
+        future.add_callbacks(
+            self._received,
+            self._failed,
+            callback_args=(request, gather, time.perf_counter()),
+            errback_args=(request, gather),
+        )
 
     def _bound(self, request: _Request) -> Any:
         read = request.read
@@ -172,8 +181,9 @@ class CassandraTransport:
             return statements.one.bind((keys[0], read.generation))
         return statements.many.bind((keys, read.generation))
 
-    def _received(self, rows: list[tuple[Any, ...]] | None, request: _Request, gather: Gather) -> None:
+    def _received(self, rows: list[tuple[Any, ...]] | None, request: _Request, gather: Gather, began: float) -> None:
         self._router.ended(request.host)
+        self._speculation.record(time.perf_counter() - began)
         keys = request.keys
         try:
             if len(keys) == 1:

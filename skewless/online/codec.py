@@ -45,9 +45,12 @@ def checked_part(name: str, dtype: DType, value: object) -> object:
 
 
 def _checked_integer(name: str, kind: str, value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, SupportsIndex):
+    if type(value) is int:
+        number = value
+    elif isinstance(value, bool) or not isinstance(value, SupportsIndex):
         raise BadKeys(f"Key '{name}' must be {kind}, not {type(value).__name__} {value!r}. Convert it first.")
-    number = index(value)
+    else:
+        number = index(value)
     low, high = _BOUNDS[kind]
     if not low <= number <= high:
         raise BadKeys(f"Key '{name}' must be {kind}, but {number} is out of its range. No such entity can exist.")

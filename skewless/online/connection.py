@@ -14,14 +14,15 @@ from typing import Any
 from cassandra import ConsistencyLevel, OperationTimedOut
 from cassandra.auth import PlainTextAuthProvider
 from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile, NoHostAvailable
-from cassandra.policies import ConstantSpeculativeExecutionPolicy
+from cassandra.policies import ConstantSpeculativeExecutionPolicy, SpeculativeExecutionPolicy
 from cassandra.query import tuple_factory
 
 from skewless.online.errors import BadRequest, ClusterUnreachable
+from skewless.online.faults import one_line
 from skewless.online.routing import PreferredHostPolicy
+from skewless.online.speculation import MeasuredSpeculation
 
-#: Seconds after which an idempotent request is tried on a second host as well, once.
-READ_SPECULATION_S = 0.010
+#: Seconds after which a write, which is idempotent, is tried on a second host as well, once.
 WRITE_SPECULATION_S = 0.250
 _CONNECT_TIMEOUT_S = 5.0
 
@@ -73,8 +74,8 @@ def open_cluster(target: OnlineTarget, *, consistency: str = "LOCAL_QUORUM") -> 
         auth_provider=_auth(target),
         ssl_context=_tls(target),
         execution_profiles={
-            EXEC_PROFILE_DEFAULT: _profile(target, consistency, READ_SPECULATION_S),
-            "write": _profile(target, "LOCAL_QUORUM", WRITE_SPECULATION_S),
+            EXEC_PROFILE_DEFAULT: _profile(target, consistency, MeasuredSpeculation()),
+            "write": _profile(target, "LOCAL_QUORUM", ConstantSpeculativeExecutionPolicy(WRITE_SPECULATION_S, 1)),
         },
         connect_timeout=_CONNECT_TIMEOUT_S,
         idle_heartbeat_interval=2,
@@ -148,10 +149,10 @@ def _after_fork() -> None:
 os.register_at_fork(after_in_child=_after_fork)
 
 
-def _profile(target: OnlineTarget, consistency: str, speculation_s: float) -> ExecutionProfile:
+def _profile(target: OnlineTarget, consistency: str, speculation: SpeculativeExecutionPolicy) -> ExecutionProfile:
     return ExecutionProfile(
         load_balancing_policy=PreferredHostPolicy(target.local_dc),
-        speculative_execution_policy=ConstantSpeculativeExecutionPolicy(speculation_s, 1),
+        speculative_execution_policy=speculation,
         row_factory=tuple_factory,
         consistency_level=consistency_level(consistency),
         serial_consistency_level=ConsistencyLevel.LOCAL_SERIAL,
@@ -171,5 +172,5 @@ def _tls(target: OnlineTarget) -> ssl.SSLContext | None:
 
 def _cause(error: BaseException) -> str:
     if isinstance(error, NoHostAvailable):
-        return "; ".join(sorted({f"{type(each).__name__}: {each}" for each in error.errors.values()}))
-    return f"{type(error).__name__}: {error}"
+        return "; ".join(sorted({one_line(each) for each in error.errors.values()}))
+    return one_line(error)

@@ -89,6 +89,12 @@ def delete_row(keyspace: str, view: ServedView) -> str:
     return f"DELETE FROM {_table(keyspace, view)} USING TIMESTAMP ? WHERE {key} = ? AND gen = ?"
 
 
+def delete_older(keyspace: str, view: ServedView) -> str:
+    """Delete an entity's rows of generations before one: write time, key, gen."""
+    key = quoted(key_column(view))
+    return f"DELETE FROM {_table(keyspace, view)} USING TIMESTAMP ? WHERE {key} = ? AND gen < ?"
+
+
 def select_newest(keyspace: str, view: ServedView, features: Sequence[str]) -> str:
     """The newest row of one entity up to a generation: gen, event_us, state, features."""
     key = quoted(key_column(view))

@@ -54,7 +54,7 @@ class StoreRefused(SkewlessError):
 
     def __init__(self, *, operation: str, cause: BaseException) -> None:
         super().__init__(
-            f"Cassandra refused to {operation}: {type(cause).__name__}: {cause}. "
+            f"Cassandra refused to {operation}: {' '.join(f'{type(cause).__name__}: {cause}'.split())}. "
             "Check that the table was created by `apply` and that the role may do this."
         )
 

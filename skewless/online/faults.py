@@ -19,6 +19,7 @@ from skewless.online.errors import StoreRefused
 
 #: Everything that the driver raises for a request.
 DRIVER_ERRORS = (DriverException, NoHostAvailable)
+_LONGEST = 200
 _REFUSALS = (InvalidRequest, Unauthorized, SyntaxException)
 _TIMEOUTS = (OperationTimedOut, ReadTimeout, WriteTimeout)
 
@@ -48,6 +49,12 @@ def as_ours(error: BaseException, *, operation: str) -> SkewlessError:
     if is_refusal(error):
         return StoreRefused(operation=operation, cause=error)
     return StoreUnreachable(
-        f"Cassandra could not {operation} ({type(error).__name__}: {error}). "
+        f"Cassandra could not {operation} ({one_line(error)}). "
         "Nothing was lost: try again when the nodes are up and less loaded."
     )
+
+
+def one_line(error: BaseException) -> str:
+    """Kind and message of an exception on one line of bearable length."""
+    text = " ".join(f"{type(error).__name__}: {error}".split())
+    return text if len(text) <= _LONGEST else text[:_LONGEST] + "…"

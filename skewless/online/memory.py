@@ -12,7 +12,7 @@ from skewless.core.timeline import Revision
 from skewless.online.codec import Key
 from skewless.online.errors import RevisionConflict
 from skewless.online.revisions import check_follows, manifest_of
-from skewless.online.rows import RowBatch, StoredRow, served_keys, served_rows
+from skewless.online.rows import RowBatch, StoredRow, kept_generations, served_keys, served_rows
 from skewless.online.transport import Gather, Read, Snapshot, StoredTuple, TransportHealth
 from skewless.online.verify import MismatchList, compare
 
@@ -111,6 +111,16 @@ class MemoryStore:
             self._tables[view.table].get(key, {}).pop(generation, None)
             purged += 1
         yield {"written": purged, "retried": 0, "batches": 0, "seconds": 0.0, "p99_ms": 0.0}
+
+    def sweep_rows(self, view: ServedView, batches: Iterable[RowBatch]) -> Iterator[dict[str, Any]]:
+        """As `skewless.online.writer.sweep_rows`."""
+        swept = 0
+        for key, kept in kept_generations(view, batches):
+            rows = self._tables[view.table].get(key, {})
+            for generation in [each for each in rows if each < kept]:
+                del rows[generation]
+            swept += 1
+        yield {"written": swept, "retried": 0, "batches": 0, "seconds": 0.0, "p99_ms": 0.0}
 
     def newest(self, read: Read, key: Key) -> StoredTuple | None:
         """The newest row of an entity at or before a generation."""

@@ -55,6 +55,11 @@ class Router:
         """True when there is only one host to ask, so that tokens need not be computed."""
         return len(self._metadata.all_hosts()) < 2
 
+    def sole_host(self) -> Any | None:
+        """The only host there is; None when there are more, or none."""
+        hosts = self._metadata.all_hosts()
+        return hosts[0] if len(hosts) == 1 else None
+
     def replicas(self, partition: bytes) -> list[Any]:
         """Live replicas of a partition in the local data centre."""
         return [
@@ -94,8 +99,15 @@ class Router:
                 yield host, group
 
 
-def in_groups(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    """Cut a sequence into lists of at most `size`."""
+def in_groups(items: list[T], size: int) -> Iterator[list[T]]:
+    """Cut a list into as few lists of at most `size` as possible, of about equal length."""
+    groups = -(-len(items) // size)
+    for number in range(groups):
+        yield items[len(items) * number // groups : len(items) * (number + 1) // groups]
+
+
+def in_chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """Cut a stream into lists of `size`; the last may be shorter."""
     source = iter(items)
-    while group := list(islice(source, size)):
-        yield group
+    while chunk := list(islice(source, size)):
+        yield chunk

@@ -12,6 +12,7 @@ from skewless.online.codec import STATE_ABSENT, Key, checked_part, encoder, stat
 from skewless.online.errors import BadRow
 
 EVENT_US = "event_us"
+KEEP_GENERATION = "_keep_gen"
 
 
 class RowBatch(Protocol):
@@ -69,6 +70,13 @@ def served_keys(view: ServedView, batches: Iterable[RowBatch]) -> Iterator[Key]:
     """Read the keys of batches; other columns are ignored."""
     for batch in batches:
         yield from batch_keys(view, batch.to_pydict())
+
+
+def kept_generations(view: ServedView, batches: Iterable[RowBatch]) -> Iterator[tuple[Key, int]]:
+    """Read keys with the generation that must stay readable (`_keep_gen`)."""
+    for batch in batches:
+        columns = batch.to_pydict()
+        yield from zip(batch_keys(view, columns), *_columns(view, columns, (KEEP_GENERATION,)), strict=True)
 
 
 def batch_keys(view: ServedView, columns: dict[str, list[Any]]) -> Iterator[Key]:

@@ -11,6 +11,7 @@ from skewless.core.serving import ServedView
 from skewless.errors import TryAgainLater
 from skewless.online import cql
 from skewless.online.errors import StoreRefused
+from skewless.online.faults import one_line
 
 _POINTERS = "frozen<map<text, frozen<tuple<text, bigint, bigint>>>>"
 _REVISION = f"visible_from_us bigint, views {_POINTERS}, kind text, run_id text"
@@ -69,7 +70,7 @@ def _define(session: Any, statement: str) -> None:
         future = session.execute_async(statement, timeout=_SCHEMA_TIMEOUT_S)
         future.result()
     except NoHostAvailable as error:
-        message = f"Cassandra did not answer while the schema was defined ({error}). Try again when it is up."
+        message = f"Cassandra did not answer while the schema was defined ({one_line(error)}). Try again when it is up."
         raise TryAgainLater(message) from error
     except DriverException as error:
         raise StoreRefused(operation="define the schema", cause=error) from error

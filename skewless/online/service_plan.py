@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from skewless.core.dtypes import DType
 from skewless.core.names import feature_reference
@@ -19,8 +19,7 @@ from skewless.online.errors import BadKeys
 from skewless.online.transport import StoredTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """What one view says of one entity, for the features that the service wants."""
 
     values: tuple[Any, ...]

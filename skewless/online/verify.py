@@ -13,7 +13,7 @@ from skewless.online.cassandra_transport import GROUP
 from skewless.online.codec import Key, key_from_driver, partition_bytes, same_bits
 from skewless.online.connection import OnlineTarget, session_for
 from skewless.online.faults import DRIVER_ERRORS, as_ours
-from skewless.online.routing import Router, in_groups, prefer
+from skewless.online.routing import Router, in_chunks, prefer
 from skewless.online.rows import RowBatch, StoredRow, served_rows
 from skewless.online.window import RequestWindow
 
@@ -60,7 +60,7 @@ def verify_rows(
         StoreRefused: The table is missing, or the role may not read.
     """
     reading = _Rereading(target, view, generation)
-    for chunk in in_groups(served_rows(view, batches), _CHUNK):
+    for chunk in in_chunks(served_rows(view, batches), _CHUNK):
         reading.add(chunk)
     yield reading.finish()
 

@@ -18,10 +18,12 @@ from skewless.online.codec import Key, partition_bytes
 from skewless.online.connection import OnlineTarget, session_for
 from skewless.online.faults import DRIVER_ERRORS, as_ours
 from skewless.online.routing import Router, prefer
-from skewless.online.rows import RowBatch, StoredRow, served_keys, served_rows
+from skewless.online.rows import RowBatch, StoredRow, kept_generations, served_keys, served_rows
 from skewless.online.window import RequestWindow
 
-__all__ = ["OnlineTarget", "purge_rows", "write_rows"]
+_FIXED_BYTES = {"boolean": 1, "tinyint": 1, "int": 4, "float": 4, "date": 4, "bigint": 8, "double": 8}
+
+__all__ = ["OnlineTarget", "purge_rows", "sweep_rows", "write_rows"]
 
 
 def write_rows(
@@ -76,12 +78,40 @@ def purge_rows(
     yield mutations.finish()
 
 
+def sweep_rows(target: OnlineTarget, view: ServedView, batches: Iterable[RowBatch]) -> Iterator[dict[str, Any]]:
+    """Delete, per entity, the rows of generations before the one that must stay readable.
+
+    The write time of the deletion lies before that generation, so it cannot touch a row that stays.
+
+    Args:
+        target: The online store.
+        view: Whose table.
+        batches: Arrow record batches with the key columns and `_keep_gen` (int64): the entity's newest generation
+            at or before the oldest retained revision.
+
+    Yields:
+        One row: written (entities swept), retried, batches, seconds, p99_ms.
+
+    Raises:
+        StoreUnreachable: A batch failed at its last attempt; running the same again is safe.
+        StoreRefused: The table is missing, or the role may not write.
+    """
+    mutations = _Mutations(target, view, cql.delete_older(target.keyspace, view), operation="sweep")
+    for key, kept in kept_generations(view, batches):
+        mutations.add(key, (kept - 1, mutations.stored_key(key), kept))
+    yield mutations.finish()
+
+
 def _insert_values(stored_key: Any, row: StoredRow, generation: int) -> tuple[Any, ...]:
     # Unset leaves nothing behind; null would leave a tombstone.
     event_us = UNSET_VALUE if row.event_us is None else row.event_us
     state = UNSET_VALUE if row.state is None else row.state
     features = [UNSET_VALUE if value is None else value for value in row.values]
     return (stored_key, generation, event_us, state, *features, generation)
+
+
+def _length(value: Any) -> int:
+    return len(value) if isinstance(value, bytes) else 0
 
 
 class _Mutations:
@@ -99,6 +129,9 @@ class _Mutations:
         except DRIVER_ERRORS as error:
             raise as_ours(error, operation=operation) from error
         self._window = RequestWindow(operation, in_flight=target.in_flight, retries=target.retries)
+        types = [column.type for column in self._statement.column_metadata]
+        self._variable = [place for place, each in enumerate(types) if each.typename not in _FIXED_BYTES]
+        self._fixed_bytes = sum(_FIXED_BYTES.get(each.typename, 0) for each in types)
         self._waiting: dict[Any, list[Any]] = {}
         self._bytes: dict[Any, int] = {}
         self._began = time.perf_counter()
@@ -111,7 +144,7 @@ class _Mutations:
     def add(self, key: Key, values: tuple[Any, ...]) -> None:
         """Queue one statement; it is sent when its replica's batch is full."""
         bound = self._statement.bind(values)
-        size = sum(len(value) for value in bound.values if isinstance(value, bytes))
+        size = self._fixed_bytes + sum([_length(bound.values[place]) for place in self._variable])
         host = None
         if not self._router.is_trivial:
             host = self._router.primary(partition_bytes(self._keys, key, is_wrapped=self._is_wrapped))

@@ -116,5 +116,5 @@ def _view_words(view: FeatureView) -> dict[str, object]:
     if isinstance(view, WindowView):
         words["aggregates"] = {name: aggregate_words(one) for name, one in view.aggregates.items()}
     if isinstance(view, SnapshotView):
-        words["lookback"] = "all of the past" if view.lookback is None else duration_words(duration_us(view.lookback))
+        words["lookback"] = {name: duration_words(duration_us(length)) for name, length in view.lookback.items()}
     return words

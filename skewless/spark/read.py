@@ -50,7 +50,7 @@ def is_table(session: SparkSession, path: str) -> bool:
 
 def head_version(session: SparkSession, path: str) -> int:
     """The newest version of a Delta table."""
-    newest = session.sql("SELECT max(version) FROM (DESCRIBE HISTORY delta.`" + path + "` LIMIT 1)").first()
+    newest = session.sql(f"DESCRIBE HISTORY delta.`{path}` LIMIT 1").select("version").first()
     return int(newest[0]) if newest is not None else 0
 
 

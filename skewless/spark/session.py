@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -21,22 +19,22 @@ REQUIRED = {
 }
 
 
-def open_session(*, name: str, master: str, jars: Sequence[Path], conf: Mapping[str, str]) -> SparkSession:
+def open_session(
+    *, name: str, master: str | None, jars: Sequence[Path], conf: Mapping[str, str]
+) -> SparkSession:
     """Start a session, or take the running one when `spark-submit` made it.
 
     Args:
         name: The application's name.
-        master: Spark master, such as `local[2]`; a session that is already running keeps its own.
+        master: Spark master, such as `local[2]`; None inside spark-submit, which chose master, memory and jars already.
         jars: Delta's two jars, as local files: packages fetched at start would need the network each time.
         conf: Further settings.
 
     Raises:
-        ConfigError: A jar is missing, Java does not start, or a running session is not in UTC.
+        ConfigError: The jars are missing, Java does not start, or a running session is not in UTC.
     """
-    missing = [jar.name for jar in jars if not jar.exists()]
-    if missing:
-        raise ConfigError(f"Spark's jars {missing} are not in the cache. Run `make setup` to fetch them.")
-    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # noqa: TID251 - workers of a venv need its interpreter
+    if master is not None and not jars:
+        raise ConfigError("Delta's jars are not in the cache. Run `make setup` to fetch them.")
     # A failed query would print a JSON line with a Java stack beside the one clear error that we show.
     logging.getLogger("DataFrameQueryContextLogger").setLevel(logging.CRITICAL)
     running = SparkSession.getActiveSession()
@@ -47,10 +45,9 @@ def open_session(*, name: str, master: str, jars: Sequence[Path], conf: Mapping[
     return session
 
 
-def _started(name: str, master: str, jars: Sequence[Path], conf: Mapping[str, str]) -> SparkSession:
+def _started(name: str, master: str | None, jars: Sequence[Path], conf: Mapping[str, str]) -> SparkSession:
     builder = SparkSession.builder.appName(name)
-    under_submit = "SPARK_SUBMIT" in os.environ or "PYSPARK_GATEWAY_PORT" in os.environ
-    if not under_submit:
+    if master is not None:
         builder = builder.master(master).config("spark.jars", ",".join(str(jar) for jar in jars))
     for key, value in {**conf, **REQUIRED}.items():
         builder = builder.config(key, value)

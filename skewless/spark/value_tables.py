@@ -60,13 +60,17 @@ class ValueTables:
         """Feature → type."""
         return {feature.name: feature.dtype for feature in self.view.features}
 
+    def columns(self, table: str) -> dict[str, DType]:
+        """The columns of history or served."""
+        last = FLAG if table == "history" else STATE
+        keys = self.view.entity.keys
+        return {**keys, EVENT_TIMESTAMP: Timestamp, **self.features, GENERATION: Int64, last: String}
+
     def create(self) -> None:
         """Create the tables unless they exist."""
-        keys = self.view.entity.keys
-        head: Mapping[str, DType] = {**keys, EVENT_TIMESTAMP: Timestamp, **self.features, GENERATION: Int64}
-        for path, last in ((self.history, FLAG), (self.served, STATE)):
+        for path, name in ((self.history, "history"), (self.served, "served")):
             if not is_table(self.session, path):
-                self._create(path, {**head, last: String})
+                self._create(path, self.columns(name))
 
     def _create(self, path: str, columns: Mapping[str, DType]) -> None:
         required = {*self.view.entity.key_names, GENERATION} | ({EVENT_TIMESTAMP} if path == self.history else set())

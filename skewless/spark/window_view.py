@@ -22,7 +22,7 @@ from skewless.errors import DefinitionError
 from skewless.spark.dtypes import identities
 from skewless.spark.transform import Judged, judged
 
-_TICK, _TILE = "_tick_us", "_tile_us"
+_TICK, _TILE, _HELD = "_tick_us", "_tile_us", "_held"
 #: Beyond 2**53 a double no longer tells whole units apart.
 _LARGEST_EXACT = float(2**53)
 
@@ -92,31 +92,42 @@ def evaluated(view: WindowView, events: DataFrame, *, after_us: int | None, thro
     keys = view.entity.key_names
     parts = tuple(_parts(view))
     columns = [column for part in parts for column in part.columns]
+    deltas = reduce(DataFrame.unionByName, _deltas(view, _in_reach(view, events), parts, columns))
     floor_us = _floor_us(view, after_us)
-    deltas = reduce(DataFrame.unionByName, _deltas(view, events, parts, columns))
-    totals = (
-        deltas.filter(F.col(_TICK) <= through_us)
-        .withColumn(_TICK, F.greatest(F.col(_TICK), F.lit(floor_us)) if floor_us is not None else F.col(_TICK))
-        .groupBy(*keys, _TICK)
-        .agg(*(F.sum(column).alias(column) for column in columns))
-    )
+    if floor_us is not None:
+        deltas = deltas.withColumn(_TICK, F.greatest(F.col(_TICK), F.lit(floor_us)))
+    due = deltas.filter(F.col(_TICK) <= through_us)
+    totals = due.groupBy(*keys, _TICK).agg(*(F.sum(column).alias(column) for column in columns))
     past = Window.partitionBy(*keys).orderBy(_TICK)
     running = past.rowsBetween(Window.unboundedPreceding, Window.currentRow)
     summed = totals.select(*keys, _TICK, *(F.sum(column).over(running).alias(column) for column in columns))
-    values = summed.select(*keys, _TICK, *(_value(view, name, parts).alias(name) for name in view.feature_names))
+    # before its first event an entity is not known at all, which is not the same as known to have none
+    begun = summed.withColumn("_begun", F.max(_HELD).over(running)).filter(F.col("_begun") > 0)
+    values = begun.select(*keys, _TICK, *(_value(view, name).alias(name) for name in view.feature_names))
     same = identities({feature.name: feature.dtype for feature in view.features})
-    before = F.lag(same).over(past)
-    is_new = before.isNull() | (same != before)
-    compared = values.withColumn("_is_new", is_new)
-    if after_us is not None:
-        compared = compared.filter(F.col(_TICK) > after_us)
+    compared = values.withColumn("_same", same).withColumn("_before", F.lag("_same").over(past))
+    is_new = F.col("_before").isNull() | (F.col("_same") != F.col("_before"))
+    fresh = compared.filter(is_new if after_us is None else is_new & (F.col(_TICK) > after_us))
     tick = F.timestamp_micros(_TICK).alias(EVENT_TIMESTAMP)
-    return compared.filter("_is_new").select(*keys, tick, *view.feature_names, F.lit("").alias(FLAG))
+    return fresh.select(*keys, tick, *view.feature_names, F.lit("").alias(FLAG))
 
 
 def reach_us(view: WindowView) -> int:
     """How far before a tick its events may lie: the longest window and one tile, in microseconds."""
-    return max(part.over_us for part in _parts(view)) + view.tile_us
+    return longest_us(view) + view.tile_us
+
+
+def longest_us(view: WindowView) -> int:
+    """The longest window, in microseconds."""
+    return max(duration_us(one.over) for one in view.aggregates.values() if one.over is not None)
+
+
+def _in_reach(view: WindowView, events: DataFrame) -> DataFrame:
+    """Without the events that the view's first tick no longer sees."""
+    if view.start is None:
+        return events
+    first_us = view.schedule.ceil_us(to_us(view.start))
+    return events.filter(F.unix_micros(EVENT_TIMESTAMP) >= first_us - longest_us(view))
 
 
 def _floor_us(view: WindowView, after_us: int | None) -> int | None:
@@ -128,11 +139,16 @@ def _floor_us(view: WindowView, after_us: int | None) -> int | None:
     return known_us if first_us is None else max(first_us, known_us)
 
 
+def _parts_of(feature: str, aggregate: Aggregate) -> tuple[Part, ...]:
+    windows = enumerate(aggregate.windows())
+    return tuple(Part(f"_{number}_{feature}", one, duration_us(one.over)) for number, one in windows if one.over)
+
+
 def _parts(view: WindowView) -> Iterator[Part]:
+    """The running totals of every aggregate, and one that tells whether any window holds an event at all."""
     for name, aggregate in view.aggregates.items():
-        for number, one in enumerate(aggregate.windows()):
-            if one.over is not None:
-                yield Part(f"_{name}_{number}", one, duration_us(one.over))
+        yield from _parts_of(name, aggregate)
+    yield Part(_HELD, Aggregate("count"), longest_us(view))
 
 
 def _poison(events: DataFrame, aggregates: list[Aggregate]) -> dict[str, Column]:
@@ -232,17 +248,18 @@ def _partials(part: Part) -> Iterator[tuple[str, Column]]:
     takes_part = _takes_part(part.aggregate)
     if part.aggregate.kind == "sum":
         value = F.col(str(part.aggregate.column))
-        units = F.rint(value * F.lit(float(10**part.aggregate.scale))) if part.aggregate.scale else value
+        scale = part.aggregate.scale
+        # rounded by its decimal spelling, half away from zero; the product of such a number is whole but for an ulp
+        units = F.rint(F.round(value, scale) * F.lit(float(10**scale))) if scale else value
         yield part.name, F.coalesce(F.sum(F.when(takes_part, units.cast("long"))), F.lit(0).cast("long"))
         yield part.seen, F.count(F.when(takes_part, F.lit(1)))
     else:
         yield part.name, F.count(F.when(takes_part, F.lit(1)))
 
 
-def _value(view: WindowView, feature: str, parts: tuple[Part, ...]) -> Column:
+def _value(view: WindowView, feature: str) -> Column:
     aggregate = view.aggregates[feature]
-    own = [part for part in parts if part.name.startswith(f"_{feature}_") and part.aggregate in aggregate.windows()]
-    values = [_plain_value(part) for part in own]
+    values = [_plain_value(part) for part in _parts_of(feature, aggregate)]
     if aggregate.kind != "ratio":
         return values[0]
     numerator, denominator = (value.cast("double") for value in values)

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 SAMPLE_LIMIT = 20
-_QUIET = ("great_expectations", "DataFrameQueryContextLogger", "SQLQueryContextLogger", "py4j")
+_GX_LOGGER = "great_expectations"
+_SPARK_LOGGERS = ("DataFrameQueryContextLogger", "SQLQueryContextLogger")
 _LOCK = RLock()
 
 
@@ -40,9 +41,10 @@ class Outcome:
 @contextmanager
 def quiet() -> Iterator[None]:
     """Keep GX's warnings and log lines away from people; what matters of them is in the verdict."""
-    # Never asked for by name: a logger made here before pyspark makes its own would be of the wrong class for pyspark.
-    known = logging.root.manager.loggerDict
-    loggers = [known[name] for name in _QUIET if isinstance(known.get(name), logging.Logger)]
+    # Spark's are not asked for by name: made here before pyspark makes its own, they would be of a class that it
+    # cannot use, and each of its errors would come out as a TypeError about `errorClass`.
+    known = [logging.root.manager.loggerDict.get(name) for name in _SPARK_LOGGERS]
+    loggers = [logging.getLogger(_GX_LOGGER), *(one for one in known if isinstance(one, logging.Logger))]
     with _LOCK, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         levels = [logger.level for logger in loggers]
@@ -64,15 +66,22 @@ def library() -> Any:
     return gx
 
 
+def _project() -> Any:
+    """Nothing on disk (by default GX makes a folder for its pages per context), nothing sent, nothing drawn."""
+    from great_expectations.data_context.types import base  # noqa: PLC0415 - see `library`
+
+    stores = base.InMemoryStoreBackendDefaults(init_temp_docs_sites=False)
+    bars = base.ProgressBarsConfig(globally=False, metric_calculations=False)
+    return base.DataContextConfig(store_backend_defaults=stores, analytics_enabled=False, progress_bars=bars)
+
+
 class Batch:
     """One Spark frame held out to GX; every validation of it is one suite."""
 
     def __init__(self, frame: DataFrame) -> None:
         self._gx = library()
         with quiet():
-            context = self._gx.get_context(mode="ephemeral")
-            context.enable_analytics(enable=False)
-            context.variables.progress_bars = {"globally": False, "metric_calculations": False}
+            context = self._gx.get_context(project_config=_project(), mode="ephemeral")
             source = context.data_sources.add_spark(name="generation", persist=False)
             whole = source.add_dataframe_asset("rows").add_batch_definition_whole_dataframe("whole")
             self._batch = whole.get_batch(batch_parameters={"dataframe": frame})

@@ -29,6 +29,14 @@ _TEXT_WORDS = ("ValueLengths", "MatchRegex", "JsonParseable", "JsonSchema", "Str
 _BOUNDED_KINDS = frozenset(
     {"ExpectColumnValuesToBeBetween", "ExpectColumnMinToBeBetween", "ExpectColumnMaxToBeBetween"}
 )
+_COMPARING_KINDS = frozenset(
+    {
+        "ExpectColumnPairValuesAToBeGreaterThanB",
+        "ExpectColumnPairValuesToBeEqual",
+        "ExpectMulticolumnValuesToBeEqual",
+        "ExpectSelectColumnValuesToBeUniqueWithinRecord",
+    }
+)
 _SPARK = {
     **dict.fromkeys(("tinyint", "smallint", "int", "bigint", "float", "double"), NUMBER),
     **dict.fromkeys(("date", "timestamp", "timestamp_ntz"), TIME),
@@ -69,6 +77,15 @@ def misfit(rule: Rule, columns: Mapping[str, str]) -> str | None:
         problem = _kind_problem(rule, column, columns[column]) or _value_problem(rule, column, columns[column])
         if problem is not None:
             return problem
+    return _pair_problem(rule, columns)
+
+
+def _pair_problem(rule: Rule, columns: Mapping[str, str]) -> str | None:
+    looked_at = rule_columns(rule)
+    found = {columns[column] for column in looked_at}
+    if rule.expectation in _COMPARING_KINDS and len(found) > 1:
+        kinds = ", ".join(f"'{column}' holds {columns[column]} values" for column in looked_at)
+        return f"its columns cannot be compared with each other: {kinds}"
     return None
 
 

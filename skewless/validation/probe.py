@@ -71,10 +71,11 @@ def _conditions(rule: Rule, floats: set[str]) -> tuple[str, str] | None:
         column = quoted(str(one))
         if rule.expectation in {"ExpectColumnValuesToNotBeNull", "ExpectColumnProportionOfNonNullValuesToBeBetween"}:
             return f"{where} and ({column} is null or isnan({column}))", where
-        if rule.expectation == "ExpectColumnValuesToBeBetween" and given.get("max_value") is None:
-            below = "<=" if given.get("strict_min") else "<"
-            low = given.get("min_value")
-            return f"{where} and (isnan({column}) or {column} {below} {low!r}D)", f"{where} and {column} is not null"
+        low = given.get("min_value")
+        is_open = given.get("max_value") is None and isinstance(low, (int, float))
+        if rule.expectation == "ExpectColumnValuesToBeBetween" and is_open:
+            below = f"{column} {'<=' if given.get('strict_min') else '<'} double('{low!r}')"
+            return f"{where} and (isnan({column}) or {below})", f"{where} and {column} is not null"
     if rule.expectation == "ExpectColumnPairValuesAToBeGreaterThanB" and other in floats:
         return f"{where} and isnan({quoted(str(other))})", where
     return None

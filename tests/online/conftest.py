@@ -4,6 +4,7 @@ import itertools
 import re
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -48,3 +49,19 @@ def shop(request: pytest.FixtureRequest) -> Iterator[Shop]:
     memory = MemoryShop(f"p{next(_number)}")
     yield memory
     memory.close()
+
+
+@pytest.fixture
+def cassandra_pid(cassandra_endpoint: Endpoint) -> int:
+    """The process that listens on the node's port."""
+    wanted = f"{cassandra_endpoint.port:04X}"
+    table = Path("/proc/net/tcp").read_text().splitlines()[1:]
+    inodes = {row.split()[9] for row in table if row.split()[1].endswith(f":{wanted}") and row.split()[3] == "0A"}
+    for descriptor in Path("/proc").glob("[0-9]*/fd/*"):
+        try:
+            link = str(descriptor.readlink())
+        except OSError:
+            continue
+        if link.startswith("socket:[") and link[8:-1] in inodes:
+            return int(descriptor.parts[2])
+    pytest.skip("the node does not run on this machine")

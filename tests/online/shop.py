@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any, Protocol
 
 from skewless.core.clock import Clock, ManualClock
-from skewless.core.dtypes import DType, Float64, Int64
+from skewless.core.dtypes import Float64, Int64
 from skewless.core.serving import ServedView, ServingManifest
 from skewless.core.time import Schedule
 from skewless.core.timeline import Pointer, Revision
@@ -19,7 +19,7 @@ from skewless.online.options import ClientOptions
 from skewless.online.schema import ensure_view_table
 from skewless.online.transport import Transport
 from skewless.online.verify import verify_rows
-from skewless.online.writer import purge_rows, write_rows
+from skewless.online.writer import purge_rows, sweep_rows, write_rows
 
 SECOND = 1_000_000
 DAY = 86_400 * SECOND
@@ -58,6 +58,7 @@ class Shop(Protocol):
     def write(self, view: ServedView, generation: int, *batches: Rows) -> dict[str, Any]: ...
     def verify(self, view: ServedView, generation: int, *batches: Rows) -> dict[str, Any]: ...
     def purge(self, view: ServedView, generation: int, *batches: Rows) -> dict[str, Any]: ...
+    def sweep(self, view: ServedView, *batches: Rows) -> dict[str, Any]: ...
     def transport(self) -> Transport: ...
     def view(self, name: str = "spend", **changes: Any) -> ServedView: ...
     def serve(self, *views: ServedView, service: str = "svc", **changes: Any) -> ServingManifest: ...
@@ -121,7 +122,9 @@ class _Shop:
         timeline.publish(revision, expected=None if head is None else head.current.number)
         return revision
 
-    def client(self, *, clock: Clock | None = None, poll_interval: timedelta | None = None, **options: Any) -> OnlineClient:
+    def client(
+        self, *, clock: Clock | None = None, poll_interval: timedelta | None = None, **options: Any
+    ) -> OnlineClient:
         """A client on the shop's clock that looks at the timeline before each call."""
         chosen = {"deadline_ms": 2000.0, **options}
         client = OnlineClient(
@@ -154,6 +157,9 @@ class MemoryShop(_Shop):
     def purge(self, view: ServedView, generation: int, *batches: Rows) -> dict[str, Any]:
         return next(self.store.purge_rows(view, generation, batches))
 
+    def sweep(self, view: ServedView, *batches: Rows) -> dict[str, Any]:
+        return next(self.store.sweep_rows(view, batches))
+
     def transport(self) -> Transport:
         return self.store.transport()
 
@@ -176,6 +182,9 @@ class CassandraShop(_Shop):
 
     def purge(self, view: ServedView, generation: int, *batches: Rows) -> dict[str, Any]:
         return next(purge_rows(self.target, view, generation, batches))
+
+    def sweep(self, view: ServedView, *batches: Rows) -> dict[str, Any]:
+        return next(sweep_rows(self.target, view, batches))
 
     def transport(self) -> Transport:
         return CassandraTransport(self.target, self.project)

@@ -94,9 +94,7 @@ def test_status_absent_row_hides_an_older_one(shop: Shop) -> None:
     assert vector.event_time == {"spend": None}
 
 
-@pytest.mark.parametrize(
-    ("age_us", "status"), [(10 * SECOND, Status.EXPIRED), (10 * SECOND - 1, Status.PRESENT)]
-)
+@pytest.mark.parametrize(("age_us", "status"), [(10 * SECOND, Status.EXPIRED), (10 * SECOND - 1, Status.PRESENT)])
 def test_status_age_at_the_ttl_is_expired_and_one_microsecond_less_is_not(
     shop: Shop, age_us: int, status: Status
 ) -> None:

@@ -43,7 +43,7 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = {
         {"column_A": "x", "column_B": "y", "or_equal": True},
         {"column_A": "x", "column_B": "y"},
     ),
-    "ColumnPairValuesToBeEqual": ({"column_A": "id"}, {"column_B": "y"}, {"column_B": "t"}),
+    "ColumnPairValuesToBeEqual": ({"column_A": "id"}, {"column_B": "y"}, {"column_B": "minus"}),
     "ColumnPairValuesToBeInSet": (
         {"column_A": "j", "column_B": "c"},
         {"value_pairs_set": [("{}", "k")]},
@@ -87,7 +87,11 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = {
     "ColumnValuesToNotMatchRegex": ({"column": "t"}, {"regex": "z"}, {"regex": "a"}),
     "ColumnValuesToNotMatchRegexList": ({"column": "t"}, {"regex_list": ["z"]}, {"regex_list": ["a"]}),
     "CompoundColumnsToBeUnique": ({}, {"column_list": ["id", "c"]}, {"column_list": ["t", "c"]}),
-    "MulticolumnSumToEqual": ({}, {"column_list": ["id", "minus"], "sum_total": 0}, {"column_list": ["id", "y"], "sum_total": 0}),
+    "MulticolumnSumToEqual": (
+        {},
+        {"column_list": ["id", "minus"], "sum_total": 0},
+        {"column_list": ["id", "y"], "sum_total": 0},
+    ),
     "MulticolumnValuesToBeEqual": ({}, {"column_list": ["id", "y"]}, {"column_list": ["id", "minus"]}),
     "SelectColumnValuesToBeUniqueWithinRecord": ({}, {"column_list": ["id", "minus"]}, {"column_list": ["id", "y"]}),
     "TableColumnCountToBeBetween": ({}, {"min_value": 9}, {"min_value": 10}),

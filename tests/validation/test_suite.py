@@ -27,7 +27,11 @@ COLUMNS = {"household_id": Int64, "spend_7d": Float64, "segment": String, "day":
         (gxe.ExpectColumnValuesToMatchRegex(column="spend_7d", regex="a"), "needs text"),
         (gxe.ExpectColumnValuesToBeBetween(column="spend_7d", min_value=0, result_format="X"), "set by the gate"),
         (gxe.ExpectColumnValuesToBeIncreasing(column="spend_7d"), "no order"),
-        (gxe.ExpectColumnValuesToMatchLikePattern(column="segment", like_pattern="a%"), "does not implement it on Spark"),
+        (
+            gxe.ExpectColumnValuesToMatchLikePattern(column="segment", like_pattern="a%"),
+            "does not implement it on Spark",
+        ),
+        (gxe.ExpectColumnPairValuesToBeEqual(column_A="segment", column_B="day"), "cannot be compared with each other"),
         (gxe.ExpectCompoundColumnsToBeUnique(column_list=["segment", "sgment"]), "did you mean 'segment'?"),
     ],
 )
@@ -97,10 +101,16 @@ def test_exception_text_of_a_judged_rule_is_none() -> None:
     [
         (gxe.ExpectColumnValuesToBeBetween(column="x", min_value=0), "x must be >= 0"),
         (gxe.ExpectColumnValuesToBeBetween(column="x", max_value=1, strict_max=True), "x must be < 1"),
-        (gxe.ExpectColumnMeanToBeBetween(column="x", min_value=0, max_value=1), "the mean of x must be between 0 and 1"),
+        (
+            gxe.ExpectColumnMeanToBeBetween(column="x", min_value=0, max_value=1),
+            "the mean of x must be between 0 and 1",
+        ),
         (gxe.ExpectColumnValuesToNotBeNull(column="x", mostly=0.95), "x must not be null in at least 95 % of the rows"),
         (gxe.ExpectTableRowCountToBeBetween(min_value=1), "the number of rows must be >= 1"),
-        (gxe.ExpectColumnValuesToBeBetween(column="x", min_value=0, row_condition="y = 1"), "x must be >= 0 where y = 1"),
+        (
+            gxe.ExpectColumnValuesToBeBetween(column="x", min_value=0, row_condition="y = 1"),
+            "x must be >= 0 where y = 1",
+        ),
         (gxe.ExpectColumnValueZScoresToBeLessThan(column="x"), "ExpectColumnValueZScoresToBeLessThan(column='x')"),
     ],
 )

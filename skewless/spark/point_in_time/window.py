@@ -38,6 +38,7 @@ class ViewValues:
         published: The generations that some revision pointed at.
         steps: g(T).
         newest: The step that stands for "newest": of the newest revision, or of the one asked for.
+        revisions: (visible from, number) of every revision, those that do not move the view included.
     """
 
     view: FeatureView
@@ -46,6 +47,7 @@ class ViewValues:
     published: frozenset[int]
     steps: tuple[Step, ...]
     newest: Step | None
+    revisions: tuple[tuple[int, int], ...] = ()
 
 
 def joined(spine: DataFrame, values: Sequence[ViewValues], *, time_column: str, as_served: bool) -> DataFrame:
@@ -68,15 +70,15 @@ def joined(spine: DataFrame, values: Sequence[ViewValues], *, time_column: str, 
 
 
 def _with_view(spine: DataFrame, values: ViewValues, *, time_column: str, as_served: bool) -> DataFrame:
-    if values.newest is None:
-        return spine.withColumn(values.view.name, _unpublished(values.view))
     keys = values.view.entity.key_names
+    if values.newest is None:
+        return spine.withColumn(values.view.name, _unpublished(values.view, (*keys, time_column)))
     observed = _observed(spine, values, time_column=time_column, as_served=as_served)
     rows = observed.unionByName(_value_rows(values, as_served=as_served), allowMissingColumns=True)
     order = Window.partitionBy(*keys, _ERA).orderBy(_AT, _SIDE)
     so_far = order.rowsBetween(Window.unboundedPreceding, Window.currentRow)
     winner = F.last(_ROW, ignorenulls=True).over(so_far).alias("_winner")
-    found = rows.select(_SIDE, _CARRY, "_observed_us", "_instant_us", "_step", _ERA, winner).filter(F.col(_SIDE) == 1)
+    found = rows.select(_SIDE, _CARRY, "_observed_us", "_instant_us", "_step", "_revision", _ERA, winner).filter(F.col(_SIDE) == 1)
     return found.select(f"{_CARRY}.*", _answer(values.view).alias(values.view.name))
 
 
@@ -88,17 +90,21 @@ def _observed(spine: DataFrame, values: ViewValues, *, time_column: str, as_serv
     newest = _step(values.newest)
     if not as_served:
         era = F.when(F.col("_observed_us").isNull(), _NO_TIME).otherwise(_SIMULATED_ERA)
-        timed = placed.withColumns({"_step": newest, _ERA: era, "_instant_us": F.col("_observed_us")})
+        nowhere = F.lit(None).cast("long")
+        timed = placed.withColumns({"_step": newest, "_revision": nowhere, _ERA: era})
+        timed = timed.withColumn("_instant_us", F.col("_observed_us"))
         return timed.withColumns({_AT: F.col("_instant_us"), _SIDE: F.lit(1)})
     past = F.filter(F.array(*map(_step, values.steps)), lambda step: step["from_us"] <= F.col("_observed_us"))
     told = placed.withColumn("_told", F.try_element_at(past, F.lit(-1)))
+    seen = F.filter(_instants(values), lambda each: each["from_us"] <= F.col("_observed_us"))
     era = (
         F.when(F.col("_observed_us").isNull(), _NO_TIME)
         .when(F.col("_told").isNotNull(), _SERVED_ERA)
         .otherwise(_SIMULATED_ERA)
     )
     delayed = F.col("_observed_us") - F.lit(values.view.delay_us)
-    timed = told.withColumns({"_step": F.coalesce(F.col("_told"), newest), _ERA: era})
+    revision = F.when(F.col("_told").isNotNull(), F.try_element_at(seen, F.lit(-1))["number"])
+    timed = told.withColumns({"_step": F.coalesce(F.col("_told"), newest), "_revision": revision, _ERA: era})
     instant = F.when(F.col(_ERA) == _SERVED_ERA, F.col("_observed_us")).otherwise(delayed)
     at = F.when(F.col(_ERA) == _SERVED_ERA, F.col("_step.generation")).otherwise(delayed)
     return timed.withColumns({"_instant_us": instant, _AT: at, _SIDE: F.lit(1)}).drop("_told")
@@ -126,11 +132,15 @@ def _positioned(view: FeatureView, rows: DataFrame, *, at: Column, era: int, sta
     )
 
 
+def _instants(values: ViewValues) -> Column:
+    pairs = (F.struct(F.lit(at).alias("from_us"), F.lit(number).alias("number")) for at, number in values.revisions)
+    return F.array(*pairs)
+
+
 def _step(step: Step | None) -> Column:
     pointer = step.pointer if step is not None else None
     return F.struct(
         F.lit(step.from_us if step else None).cast("long").alias("from_us"),
-        F.lit(step.revision if step else None).cast("long").alias("revision"),
         F.lit(pointer.generation if pointer else None).cast("long").alias("generation"),
         F.lit(pointer.through_us if pointer else None).cast("long").alias("through_us"),
     )
@@ -154,7 +164,7 @@ def _answer(view: FeatureView) -> Column:
         F.when(is_known, event_us).alias("event_us"),
         F.when(is_known, age_us).alias("age_us"),
         F.when(F.col(_ERA) != _NO_TIME, F.col("_step.generation")).alias("generation"),
-        F.when(~is_simulated & (F.col(_ERA) != _NO_TIME), F.col("_step.revision")).alias("revision"),
+        F.col("_revision").alias("revision"),
         is_simulated.alias("is_simulated"),
         F.when(status == Status.PRESENT.value, F.col("_winner.values")).alias("values"),
     )
@@ -170,11 +180,13 @@ def _fresh_us(view: FeatureView, event_us: Column) -> Column:
     return F.least(F.col("_step.through_us"), last_tick)
 
 
-def _unpublished(view: FeatureView) -> Column:
+def _unpublished(view: FeatureView, required: tuple[str, ...]) -> Column:
     fields = spark_schema({feature.name: feature.dtype for feature in view.features})
     missing = F.lit(None).cast("long")
+    asks_nothing = F.greatest(*(F.col(f"`{column}`").isNull() for column in required))
+    status = F.when(asks_nothing, Status.NOT_FOUND.value).otherwise(Status.UNPUBLISHED.value)
     return F.struct(
-        F.lit(Status.UNPUBLISHED.value).alias("status"),
+        status.alias("status"),
         missing.alias("event_us"),
         missing.alias("age_us"),
         missing.alias("generation"),

@@ -1,0 +1,71 @@
+"""The manifest of a training set: everything that is needed to make it again, or to say why it cannot be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class PinnedTable:
+    """A table as it was read.
+
+    Attributes:
+        path: Below the offline store's root.
+        table_id: Delta's identity of it.
+        version: The Delta version.
+    """
+
+    path: str
+    table_id: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What a training set is.
+
+    Attributes:
+        project: The project.
+        service: The service.
+        contract_hash: Its fingerprint; the same one that clients are given.
+        mode: as-served or event-time.
+        time_column: The spine's observation time.
+        features: `view:feature` in their order.
+        views: View → version, fingerprint, availability delay, and the generation that "newest" meant.
+        tables: `view/history` and `view/served` → the version that was read.
+        timeline: First and last revision that could be asked, with their instants.
+        spine: Rows and content hash of the spine.
+        rows: Rows of the result; always those of the spine.
+        counts: View → rows by status, and those of the simulated era.
+        content_hash: Of the result, whatever the order of its rows.
+        created_us: When it was made, by the environment's clock.
+        seconds: Real time that it took.
+        engine: The join's engine.
+        packages: Package → version.
+    """
+
+    project: str
+    service: str
+    contract_hash: str
+    mode: str
+    time_column: str
+    features: tuple[str, ...]
+    views: Mapping[str, Mapping[str, Any]] = field(hash=False)
+    tables: Mapping[str, PinnedTable] = field(hash=False)
+    timeline: Mapping[str, int | None] = field(hash=False)
+    spine: Mapping[str, Any] = field(hash=False)
+    rows: int
+    counts: Mapping[str, Mapping[str, int]] = field(hash=False)
+    content_hash: str
+    created_us: int
+    seconds: float
+    engine: str
+    packages: Mapping[str, str] = field(hash=False)
+
+    def to_json(self) -> dict[str, Any]:
+        """Its JSON form."""
+        return {"format": FORMAT, **asdict(self)}

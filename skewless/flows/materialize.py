@@ -1,0 +1,216 @@
+"""materialize: bring a view's history up to a tick, as one invisible generation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from skewless.core.generation import Generation, GenerationState, next_number
+from skewless.core.names import STATE
+from skewless.core.time import duration_us, format_instant, from_us
+from skewless.core.view import FeatureView
+from skewless.flows.situation import Situation
+from skewless.flows.workshop import Workshop
+from skewless.spark.evaluate import Evaluation, earliest_change_us, evaluate
+from skewless.spark.quarantine import set_aside
+from skewless.spark.read import PinnedSource, pin
+from skewless.spark.value_tables import (
+    as_served,
+    changed_current,
+    changed_statements,
+    current,
+    later_than,
+    newest_served,
+    of_generations,
+    standing,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What one view needs.
+
+    Attributes:
+        situation: The view, and where it stands.
+        pins: Source name → pinned source.
+        after_us: Ticks up to this one need no new evaluation; None evaluates everything.
+        through_us: The last tick to evaluate.
+    """
+
+    situation: Situation
+    pins: Mapping[str, PinnedSource]
+    after_us: int | None
+    through_us: int
+
+    @property
+    def view(self) -> FeatureView:
+        """The view."""
+        return self.situation.view
+
+
+def pinned_sources(shop: Workshop, views: Iterable[FeatureView]) -> dict[str, PinnedSource]:
+    """Fix the version of every source that views read: one version per source and run.
+
+    Raises:
+        SourceMissing: A source has no table.
+    """
+    sources = {source.name: source for view in views for source in view.sources}
+    return {name: pin(shop.session, source, shop.source_path(source)) for name, source in sources.items()}
+
+
+def due(
+    shop: Workshop,
+    situation: Situation,
+    pinned: Mapping[str, PinnedSource],
+    *,
+    now_us: int,
+    through_us: int | None,
+) -> Work | None:
+    """Decide from source versions and the clock what a view needs.
+
+    Args:
+        shop: The workshop.
+        situation: The view.
+        pinned: Source name → pinned source.
+        now_us: The clock.
+        through_us: Upper bound of the ticks; None is now.
+
+    Returns:
+        None when no source changed and no tick came due.
+    """
+    view, last = situation.view, situation.last
+    pins = {source.name: pinned[source.name] for source in view.sources}
+    limit = now_us if through_us is None else min(now_us, through_us)
+    through = view.schedule.floor_us(limit) if view.has_ticks else now_us
+    if situation.pointer is None or last is None:
+        return Work(situation, pins, None, through)
+    before_us = situation.pointer.through_us
+    through = max(through, before_us)
+    moved = [name for name, pinned in pins.items() if pinned.version != last.sources.get(name)]
+    has_new_tick = view.has_ticks and through > before_us
+    if not moved and not has_new_tick and not last.counts.get("quarantined"):
+        return None
+    if not view.has_ticks:
+        return Work(situation, pins, None, through)
+    touched = [earliest_change_us(shop.session, pins[name], since=last.sources[name]) for name in moved]
+    if None in touched:
+        return Work(situation, pins, None, through)
+    return Work(situation, pins, min([before_us, *(one for one in touched if one is not None)]), through)
+
+
+def planned(shop: Workshop, works: Iterable[Work], *, now_us: int, run_id: str) -> dict[str, Generation]:
+    """Number the generations of a run and record them before anything else is written.
+
+    A number that was not recorded could be given out twice, and rows of a killed attempt would count as the next's.
+    """
+    previous = max((one.number for one in shop.ledger.generations()), default=0)
+    skew_us = duration_us(shop.settings.clock.max_skew)
+    generations = {}
+    for work in works:
+        previous = next_number(previous, now_us=now_us, skew_us=skew_us)
+        view = work.view
+        generations[view.name] = Generation(
+            number=previous,
+            view=view.name,
+            version=view.version,
+            table=work.situation.served.table,
+            state=GenerationState.PLANNED,
+            through_us=work.through_us if view.has_ticks else previous,
+            fingerprint=work.situation.served.fingerprint,
+            sources={name: pinned.version for name, pinned in work.pins.items()},
+            run_id=run_id,
+        )
+    shop.ledger.record(generations.values())
+    return generations
+
+
+def materialize(shop: Workshop, work: Work, generation: Generation) -> Generation:
+    """Compute what changed and append it to history and served; nothing becomes visible.
+
+    Returns:
+        The generation as MATERIALIZED, with its counts; or as it was, when nothing changed (then nothing was written).
+    """
+    situation, view = work.situation, work.view
+    tables = situation.tables
+    tables.create()
+    reach = "everything" if work.after_us is None else f"ticks after {format_instant(from_us(work.after_us))}"
+    shop.say(f"{view.name}: evaluating {reach}…")
+    evaluation = evaluate(
+        shop.session,
+        view,
+        work.pins,
+        start_us=generation.number,
+        after_us=work.after_us,
+        through_us=generation.through_us,
+    )
+    counts = _read_counts(shop, work, evaluation, generation)
+    known = standing(view, of_generations(tables.read(tables.history), situation.counting))
+    changed = changed_statements(view, evaluation.statements, known.filter(later_than(work.after_us))).persist()
+    try:
+        kinds = {row["_change"]: int(row["count"]) for row in changed.groupBy("_change").count().collect()}
+        counts |= {kind: kinds.get(kind, 0) for kind in ("new", "corrected", "retracted")}
+        if not kinds:
+            return replace(generation, counts=counts)
+        return _append(shop, situation, changed.drop("_change"), replace(generation, counts=counts))
+    finally:
+        changed.unpersist()
+
+
+def _append(shop: Workshop, situation: Situation, changed: DataFrame, generation: Generation) -> Generation:
+    tables, number = situation.tables, generation.number
+    _still_leased(shop)
+    history_version = tables.append(tables.history, changed, generation=number, run_id=generation.run_id)
+    rows = _served_rows(situation, number)
+    _still_leased(shop)
+    served_version = tables.append(tables.served, rows, generation=number, run_id=generation.run_id)
+    pushed = of_generations(tables.read(tables.served, served_version), [number]).count()
+    return replace(
+        generation,
+        state=GenerationState.MATERIALIZED,
+        history_version=history_version,
+        served_version=served_version,
+        counts={**generation.counts, "served": pushed},
+    )
+
+
+def _served_rows(situation: Situation, number: int) -> DataFrame:
+    """The entities whose current value the generation changes."""
+    view, tables = situation.view, situation.tables
+    history = tables.read(tables.history)
+    said = of_generations(history, [number])
+    if not situation.counting:
+        return as_served(view, current(view, standing(view, said)))
+    keys = list(view.entity.key_names)
+    touched = said.select(*keys).distinct()
+    counted = of_generations(history, {*situation.counting, number})
+    after = current(view, standing(view, counted.join(touched, keys, "left_semi")))
+    sent = of_generations(tables.read(tables.served), situation.counting)
+    before = newest_served(view, sent.join(touched, keys, "left_semi"))
+    return changed_current(view, before, as_served(view, after))
+
+
+def current_values(situation: Situation, number: int | None) -> DataFrame:
+    """Every entity as it would be served with a generation: what distributions and counts are judged on."""
+    view, tables = situation.view, situation.tables
+    counting = situation.counting if number is None else {*situation.counting, number}
+    newest = newest_served(view, of_generations(tables.read(tables.served), counting))
+    return newest.filter(F.col(STATE) == "").drop(STATE)
+
+
+def _read_counts(shop: Workshop, work: Work, evaluation: Evaluation, generation: Generation) -> dict[str, int]:
+    read, bad = evaluation.judged.count()
+    if bad:
+        shop.say(f"{work.view.name}: {bad} of {read} rows go to quarantine.")
+        _still_leased(shop)
+        versions = {name: pinned.version for name, pinned in work.pins.items()}
+        set_aside(evaluation.judged.quarantined, work.situation.tables, generation, versions)
+    return {"read": read, "quarantined": bad, "used": read - bad}
+
+
+def _still_leased(shop: Workshop) -> None:
+    """Right before a durable effect: a paused process that lost its lease must not write."""
+    if shop.lease is not None:
+        shop.lease.check()

@@ -1,0 +1,95 @@
+"""What the offline join needs of a service, pinned: tables at versions, timeline, newest generation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from pyspark.sql import DataFrame
+
+from skewless.core.manifest import PinnedTable
+from skewless.core.service import FeatureService
+from skewless.core.timeline import Timeline
+from skewless.core.view import FeatureView
+from skewless.flows.workshop import Workshop
+from skewless.spark.dtypes import spark_schema
+from skewless.spark.point_in_time.window import ViewValues, joined
+from skewless.spark.read import head_version, is_table, table_id
+from skewless.spark.value_tables import ValueTables
+
+
+@dataclass(frozen=True, slots=True)
+class Pins:
+    """A service's inputs at one moment.
+
+    Attributes:
+        service: The service.
+        views: Its views.
+        values: What the join reads.
+        tables: `view/history` and `view/served` → the version that is read.
+        timeline: The timeline.
+    """
+
+    service: FeatureService
+    views: tuple[FeatureView, ...]
+    values: tuple[ViewValues, ...]
+    tables: dict[str, PinnedTable]
+    timeline: Timeline
+
+    def join(self, spine: DataFrame, *, time_column: str, as_served: bool) -> DataFrame:
+        """Join the service's features to a spine."""
+        return joined(spine, self.values, time_column=time_column, as_served=as_served)
+
+
+def pinned(shop: Workshop, service: FeatureService, timeline: Timeline) -> Pins:
+    """Fix the versions that a join reads.
+
+    Args:
+        shop: The workshop.
+        service: The service.
+        timeline: The timeline that g(T) is taken from.
+    """
+    views = shop.definitions.views_of(service)
+    tables: dict[str, PinnedTable] = {}
+    values = []
+    for view in views:
+        offline = shop.tables(view)
+        steps = timeline.steps(view.name)
+        frames = {}
+        for name, path in (("history", offline.history), ("served", offline.served)):
+            frames[name], pin = _frame(shop, offline, path, name)
+            tables |= {f"{view.name}/{name}": pin} if pin is not None else {}
+        values.append(
+            ViewValues(
+                view=view,
+                history=frames["history"],
+                served=frames["served"],
+                published=frozenset(step.pointer.generation for step in steps),
+                steps=steps,
+                newest=steps[-1] if steps else None,
+                revisions=tuple((one.visible_from_us, one.number) for one in timeline.revisions),
+            )
+        )
+    return Pins(service, views, tuple(values), tables, timeline)
+
+
+def view_facts(shop: Workshop, pins: Pins) -> dict[str, dict[str, Any]]:
+    """What a manifest says of each view."""
+    applied = shop.applied()
+    return {
+        one.view.name: {
+            "version": one.view.version,
+            "fingerprint": shop.fingerprint(one.view, applied),
+            "availability_delay_us": one.view.delay_us,
+            "newest_generation": one.newest.pointer.generation if one.newest is not None else None,
+        }
+        for one in pins.values
+    }
+
+
+def _frame(shop: Workshop, tables: ValueTables, path: str, name: str) -> tuple[DataFrame, PinnedTable | None]:
+    if not is_table(shop.session, path):
+        return shop.session.createDataFrame([], spark_schema(tables.columns(name))), None
+    version = head_version(shop.session, path)
+    relative = path.removeprefix(shop.settings.root).lstrip("/")
+    return tables.read(path, version), PinnedTable(relative, table_id(shop.session, path), version)

@@ -1,0 +1,135 @@
+"""publish and rollback: move the pointers of views in one revision, by compare-and-set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from skewless.core.generation import Generation, GenerationState
+from skewless.core.time import duration_us, format_instant, from_us
+from skewless.core.timeline import Pointer, Revision, Timeline
+from skewless.errors import ContractBroken, NothingToDo, UsageError
+from skewless.flows.recover import synced_timeline
+from skewless.flows.workshop import Workshop
+
+
+def publish(
+    shop: Workshop,
+    generations: Iterable[Generation],
+    *,
+    pointers: Mapping[str, Pointer],
+    timeline: Timeline,
+    run_id: str,
+) -> Revision:
+    """Make generations visible, all in one revision.
+
+    Args:
+        shop: The workshop, holding the lease.
+        generations: Verified ones, at most one per view.
+        pointers: View → what the revision says of it; other views stay where they are.
+        timeline: The synced timeline that the decision was made on.
+        run_id: Recorded in the revision.
+
+    Raises:
+        ContractBroken: A smaller generation of a view is neither published nor given up: its rows would count.
+        RevisionConflict: Somebody else published meanwhile; nothing changed.
+    """
+    verified = tuple(generations)
+    _refuse_unsettled(shop, verified)
+    revision = _move(shop, pointers, timeline=timeline, kind="publish", run_id=run_id)
+    shop.ledger.record([replace(one, state=GenerationState.PUBLISHED) for one in verified])
+    shop.clock.wait_until(revision.visible_from_us)
+    return revision
+
+
+def rollback(shop: Workshop, names: Iterable[str], *, to: int | None) -> Revision:
+    """Point views at what an earlier revision said of them; no data move.
+
+    Rolling forward is the same with a later revision.
+
+    Args:
+        shop: The workshop.
+        names: The views; all that are published when none is named.
+        to: The revision whose pointers to take; None is the one before the newest.
+
+    Raises:
+        UsageError: There is no such revision, or it does not know a view.
+        NothingToDo: The views already are where that revision had them.
+    """
+    chosen = {shop.definitions.view(name).name for name in names}
+    with shop.leased("rollback") as lease:
+        shop.lease = lease
+        timeline = synced_timeline(shop)
+        head, target = timeline.head, _target(timeline, to)
+        if head is None or target is None:
+            known = [revision.number for revision in timeline.revisions]
+            raise UsageError(f"There is no revision {to if to is not None else 'before the newest'}; known: {known}.")
+        _refuse_swept(shop, timeline, target)
+        wanted = {view: pointer for view, pointer in target.views.items() if not chosen or view in chosen}
+        unknown = sorted(chosen - set(target.views))
+        if unknown:
+            raise UsageError(f"Revision {target.number} knows nothing of {unknown}; they were not published then.")
+        moved = {view: pointer for view, pointer in wanted.items() if head.views[view] != pointer}
+        if not moved:
+            raise NothingToDo(f"All of it already is as revision {target.number} had it. Nothing to do.")
+        is_back = any(pointer.generation < head.views[view].generation for view, pointer in moved.items())
+        kind = "rollback" if is_back else "roll-forward"
+        revision = _move(shop, moved, timeline=timeline, kind=kind, run_id=f"to-{target.number}")
+        shop.clock.wait_until(revision.visible_from_us)
+        return revision
+
+
+def _target(timeline: Timeline, to: int | None) -> Revision | None:
+    if to is not None:
+        return timeline.numbered(to)
+    return timeline.revisions[-2] if len(timeline.revisions) > 1 else None
+
+
+def _refuse_swept(shop: Workshop, timeline: Timeline, target: Revision) -> None:
+    retained = timeline.revisions[-shop.settings.online.retain_revisions :]
+    if target not in retained:
+        message = (
+            f"Revision {target.number} is older than the last {len(retained)} that are kept readable online "
+            f"(online.retain_revisions); the oldest is {retained[0].number}."
+        )
+        raise UsageError(message)
+
+
+def _move(
+    shop: Workshop, pointers: Mapping[str, Pointer], *, timeline: Timeline, kind: str, run_id: str
+) -> Revision:
+    """The one durable effect that changes what readers see; the ledger's copy follows, and recovery repairs it."""
+    head = timeline.head
+    delay_us = duration_us(shop.settings.online.activation_delay)
+    earliest_us = head.visible_from_us + 1 if head is not None else 0
+    revision = Revision(
+        number=head.number + 1 if head is not None else 1,
+        visible_from_us=max(shop.clock.now_us() + delay_us, earliest_us),
+        views={**(head.views if head is not None else {}), **pointers},
+        kind=kind,
+        run_id=run_id,
+    )
+    if shop.lease is not None:
+        shop.lease.check()
+    if shop.online is not None:
+        shop.online.timeline.publish(revision, expected=head.number if head is not None else None)
+    shop.ledger.add_revision(revision)
+    views = ", ".join(sorted(pointers))
+    shop.say(f"Revision {revision.number} ({kind} of {views}) from {format_instant(from_us(revision.visible_from_us))}.")
+    return revision
+
+
+def _refuse_unsettled(shop: Workshop, verified: tuple[Generation, ...]) -> None:
+    known = shop.ledger.generations()
+    for one in verified:
+        open_before = [
+            each.number
+            for each in known
+            if each.view == one.view and each.table == one.table and each.number < one.number and not each.state.is_end
+        ]
+        if open_before:
+            message = (
+                f"View '{one.view}' cannot publish generation {one.number}: generations {open_before} are neither "
+                "published nor given up, and their rows would count. Run `skewless run` to settle them."
+            )
+            raise ContractBroken(message)

@@ -1,0 +1,89 @@
+"""Where a view stands before a run: what is published, what was left unfinished."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from skewless.core.generation import Generation, GenerationState
+from skewless.core.serving import ServedView
+from skewless.core.timeline import Pointer, Timeline
+from skewless.core.view import FeatureView
+from skewless.errors import UsageError
+from skewless.flows.workshop import Workshop
+from skewless.registry.compiled import AppliedProject
+from skewless.spark.value_tables import ValueTables
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """One view, and what is known of it.
+
+    Attributes:
+        view: The definition.
+        served: How it is read online.
+        tables: Where its values lie.
+        pointer: What the newest revision says of it; None before its first publish.
+        published: Every generation of its table that some revision pointed at.
+        last: The generation that the pointer names.
+    """
+
+    view: FeatureView
+    served: ServedView
+    tables: ValueTables
+    pointer: Pointer | None
+    published: frozenset[int]
+    last: Generation | None
+
+    @property
+    def counting(self) -> frozenset[int]:
+        """The published generations that count at the pointer."""
+        limit = self.pointer.generation if self.pointer else -1
+        return frozenset(number for number in self.published if number <= limit)
+
+    def refuse_when_rolled_back(self) -> None:
+        """New values on top of a rollback would silently bring back what was rolled back.
+
+        Raises:
+            UsageError: The view is rolled back.
+        """
+        if self.pointer is not None and self.pointer.generation < max(self.published):
+            message = (
+                f"View '{self.view.name}' is rolled back to generation {self.pointer.generation}. "
+                "Roll it forward (skewless rollback --to REVISION) before it runs again."
+            )
+            raise UsageError(message)
+
+
+def situation(shop: Workshop, view: FeatureView, *, timeline: Timeline, applied: AppliedProject) -> Situation:
+    """Look up one view.
+
+    Raises:
+        DefinitionConflict: Its version was not applied.
+    """
+    served = shop.served(view, applied)
+    head = timeline.head
+    pointer = head.views.get(view.name) if head is not None else None
+    if pointer is not None and pointer.table != served.table:
+        pointer = None
+    known = {one.number: one for one in shop.ledger.generations() if one.view == view.name}
+    return Situation(
+        view=view,
+        served=served,
+        tables=shop.tables(view),
+        pointer=pointer,
+        published=timeline.published(view.name, served.table),
+        last=known.get(pointer.generation) if pointer is not None else None,
+    )
+
+
+def unfinished(generations: tuple[Generation, ...], view: FeatureView) -> tuple[Generation, ...]:
+    """The generations of a view version that are neither published nor given up."""
+    return tuple(
+        one for one in generations if one.view == view.name and one.version == view.version and not one.state.is_end
+    )
+
+
+def waiting(generations: tuple[Generation, ...], view: FeatureView, *states: GenerationState) -> Generation | None:
+    """The newest unfinished generation of a view, when it is in one of the states."""
+    found = unfinished(generations, view)
+    return found[-1] if found and found[-1].state in states else None

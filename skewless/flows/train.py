@@ -1,0 +1,129 @@
+"""train: a spine in, the same rows back with features as they were served, and the manifest of it all."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from time import perf_counter
+
+from pyspark.sql import DataFrame
+
+from skewless.core.manifest import Manifest
+from skewless.core.service import FeatureService
+from skewless.errors import UsageError
+from skewless.flows.point_in_time import Pins, pinned, view_facts
+from skewless.flows.recover import synced_timeline
+from skewless.flows.workshop import Workshop
+from skewless.spark.training import check_spine, content_hash, counted, laid_out
+
+MODES = ("as-served", "event-time")
+_PACKAGES = ("skewless", "pyspark", "delta-spark")
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingSet:
+    """A training set.
+
+    Attributes:
+        frame: The spine's columns, one column per feature (`view__feature`), statuses when asked for.
+        manifest: What it is made of.
+    """
+
+    frame: DataFrame
+    manifest: Manifest
+
+    def write(self, path: str, *, file_format: str = "delta") -> Path:
+        """Write the rows, and the manifest beside them as `<path>.manifest.json`.
+
+        Args:
+            path: A folder that is not there yet, or an earlier training set to replace.
+            file_format: delta or parquet.
+
+        Returns:
+            The manifest's path.
+        """
+        self.frame.write.format(file_format).mode("overwrite").save(path)
+        beside = Path(f"{path.rstrip('/')}.manifest.json")
+        beside.write_text(json.dumps(self.manifest.to_json(), indent=2, sort_keys=True) + "\n")
+        return beside
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is asked for.
+
+    Attributes:
+        service: The service.
+        time_column: The spine's observation time.
+        mode: as-served or event-time.
+        with_status: Adds a status column per feature.
+    """
+
+    service: FeatureService
+    time_column: str = "timestamp"
+    mode: str = "as-served"
+    with_status: bool = False
+
+
+def train(shop: Workshop, spine: DataFrame, request: Request) -> TrainingSet:
+    """Join a service's features to a spine, point in time.
+
+    Every spine row comes back exactly once, its columns untouched; a null key or time is answered NOT_FOUND.
+
+    Args:
+        shop: The workshop.
+        spine: Keys, observation time, label, whatever else.
+        request: What is asked for.
+
+    Raises:
+        UsageError: The spine cannot be joined, or the mode does not exist.
+    """
+    if request.mode not in MODES:
+        raise UsageError(f"Join '{request.mode}' does not exist. Use one of {', '.join(MODES)}.")
+    begun = perf_counter()
+    pins = pinned(shop, request.service, synced_timeline(shop))
+    check_spine(spine, pins.views, service=request.service, time_column=request.time_column)
+    shop.say(f"Joining {len(request.service.features)} features of {len(pins.views)} views, {request.mode}…")
+    as_served = request.mode == "as-served"
+    answered = pins.join(spine, time_column=request.time_column, as_served=as_served).persist()
+    try:
+        frame = laid_out(answered, spine, request.service, with_status=request.with_status)
+        counts = counted(answered, request.service)
+        result_hash, spine_hash = content_hash(frame), content_hash(spine)
+    finally:
+        answered.unpersist()
+    rows = next(iter(counts.values()))["rows"]
+    return TrainingSet(
+        frame,
+        Manifest(
+            project=shop.settings.project,
+            service=request.service.name,
+            contract_hash=shop.applied().contract_hashes[request.service.name],
+            mode=request.mode,
+            time_column=request.time_column,
+            features=tuple(str(ref) for ref in request.service.features),
+            views=view_facts(shop, pins),
+            tables=pins.tables,
+            timeline=_range(pins),
+            spine={"rows": rows, "content_hash": spine_hash},
+            rows=rows,
+            counts=counts,
+            content_hash=result_hash,
+            created_us=shop.clock.now_us(),
+            seconds=round(perf_counter() - begun, 3),
+            engine="window",
+            packages={name: version(name) for name in _PACKAGES},
+        ),
+    )
+
+
+def _range(pins: Pins) -> dict[str, int | None]:
+    revisions = pins.timeline.revisions
+    return {
+        "first_revision": revisions[0].number if revisions else None,
+        "first_visible_us": revisions[0].visible_from_us if revisions else None,
+        "last_revision": revisions[-1].number if revisions else None,
+        "last_visible_us": revisions[-1].visible_from_us if revisions else None,
+    }

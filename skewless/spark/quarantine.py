@@ -1,0 +1,36 @@
+"""Quarantine: rows that were not used, as they came, with the reasons."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from skewless.core.generation import Generation
+from skewless.spark.transform import ERRORS
+from skewless.spark.value_tables import ValueTables
+
+
+def set_aside(
+    rows: DataFrame, tables: ValueTables, generation: Generation, source_versions: Mapping[str, int]
+) -> None:
+    """Append rejected rows to the view's quarantine.
+
+    Args:
+        rows: Rows with `_errors`; whatever other columns they have are kept as one JSON text, for a value that could
+            not be used may not fit any column.
+        tables: The view's tables.
+        generation: The generation that did not use them.
+        source_versions: Source name → Delta version that they were read at.
+    """
+    columns = [column for column in rows.columns if column != ERRORS]
+    kept = rows.select(
+        F.to_json(F.struct(*columns), {"ignoreNullFields": "false"}).alias("row"),
+        ERRORS,
+        F.lit(generation.number).alias("_gen"),
+        F.lit(generation.run_id).alias("_run_id"),
+        F.lit(json.dumps(dict(source_versions), sort_keys=True)).alias("_source_versions"),
+    )
+    kept.write.format("delta").mode("append").save(tables.quarantine)

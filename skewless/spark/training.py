@@ -1,0 +1,144 @@
+"""Training sets: spines checked, features laid out, results counted and hashed."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from skewless.core.names import feature_column
+from skewless.core.service import FeatureService
+from skewless.core.vector import Status
+from skewless.core.view import FeatureView
+from skewless.errors import UsageError
+from skewless.spark.dtypes import holds, spark_type
+from skewless.spark.read import is_table
+
+
+def read_spine(session: SparkSession, path: str) -> DataFrame:
+    """A spine from a Delta table, a parquet file or a CSV file with a header (types inferred).
+
+    Raises:
+        UsageError: Nothing is there.
+    """
+    if is_table(session, path):
+        return session.read.format("delta").load(path)
+    if not Path(path).exists():
+        raise UsageError(f"There is no spine at {path}. Give a Delta table, or a .parquet or .csv file.")
+    if path.endswith(".csv"):
+        return session.read.option("header", "true").option("inferSchema", "true").csv(path)
+    return session.read.parquet(path)
+
+
+def check_spine(spine: DataFrame, views: Iterable[FeatureView], *, service: FeatureService, time_column: str) -> None:
+    """Refuse a spine that cannot be joined.
+
+    Args:
+        spine: Keys, time, whatever else.
+        views: The views of the service.
+        service: The service.
+        time_column: The observation time.
+
+    Raises:
+        UsageError: The time or a key is missing or of another type, or a column is named like a feature's.
+    """
+    found = {field.name: field.dataType for field in spine.schema.fields}
+    if time_column not in found:
+        message = f"The spine has no time column '{time_column}' (it has {list(found)}). Name it with --time-column."
+        raise UsageError(message)
+    if found[time_column] != T.TimestampType():
+        seen = found[time_column].simpleString()
+        message = f"The spine's '{time_column}' is {seen}, not a timestamp with a zone. Cast it: cast('timestamp')."
+        raise UsageError(message)
+    for view in views:
+        for key, dtype in view.entity.keys.items():
+            if key not in found:
+                raise UsageError(f"The spine lacks key '{key}' of view '{view.name}' (it has {list(found)}).")
+            if not holds(dtype, found[key]):
+                wanted, seen = spark_type(dtype).simpleString(), found[key].simpleString()
+                message = f"The spine's key '{key}' is {seen}, but view '{view.name}' has {wanted}. Cast it: cast('{wanted}')."
+                raise UsageError(message)
+    added = {column for ref in service.features for column in _columns(ref.view, ref.feature)}
+    clash = sorted((added | set(service.view_names)) & set(found))
+    if clash:
+        raise UsageError(f"The spine has columns named like what is joined to it: {clash}. Rename them.")
+
+
+def laid_out(answered: DataFrame, spine: DataFrame, service: FeatureService, *, with_status: bool) -> DataFrame:
+    """The spine's columns, then one column per feature named `view__feature`, then their statuses when asked for.
+
+    Args:
+        answered: What the point-in-time join gave.
+        spine: The spine, for its columns.
+        service: The service, for features and their order.
+        with_status: Adds `view__feature__status` columns.
+    """
+    features = [
+        F.col(f"{ref.view}.values.{ref.feature}").alias(feature_column(ref.view, ref.feature))
+        for ref in service.features
+    ]
+    statuses = [
+        _feature_status(ref.view, ref.feature).alias(f"{feature_column(ref.view, ref.feature)}__status")
+        for ref in service.features
+    ]
+    kept = [F.col(f"`{name}`") for name in spine.columns]
+    return answered.select(*kept, *features, *(statuses if with_status else ()))
+
+
+def counted(answered: DataFrame, service: FeatureService) -> dict[str, dict[str, int]]:
+    """Rows per view by status and era; one job.
+
+    Returns:
+        View → `rows`, `simulated`, and one count per status that occurs.
+    """
+    wanted = [
+        F.count("*").alias("rows"),
+        *(F.count_if(F.col(f"{view}.is_simulated")).alias(f"{view}|simulated") for view in service.view_names),
+        *(
+            F.count_if(F.col(f"{view}.status") == status.value).alias(f"{view}|{status.value}")
+            for view in service.view_names
+            for status in Status
+        ),
+    ]
+    row = answered.agg(*wanted).first()
+    totals = row.asDict() if row is not None else {}
+    result: dict[str, dict[str, int]] = {view: {"rows": int(totals.get("rows", 0))} for view in service.view_names}
+    for name, count in totals.items():
+        view, _, kind = name.partition("|")
+        if kind and (count or kind == "simulated"):
+            result[view][kind] = int(count)
+    return result
+
+
+def content_hash(rows: DataFrame) -> str:
+    """A hash of the rows as a multiset: neither order nor partitioning changes it, every bit of a value does.
+
+    Each row is spelled in JSON (shortest exact decimals; times as microseconds; -0.0, NaN and null apart) and hashed
+    to two 64-bit numbers, which are summed; count and sums are hashed again.
+    """
+    spelled = F.to_json(F.struct(*(_exact(field) for field in rows.schema.fields)), {"ignoreNullFields": "false"})
+    numbers = rows.select(F.xxhash64(spelled).alias("a"), F.xxhash64(F.lit("second"), spelled).alias("b"))
+    sums = numbers.agg(
+        F.count("*"), F.sum(F.col("a").cast("decimal(38,0)")), F.sum(F.col("b").cast("decimal(38,0)"))
+    ).first()
+    return hashlib.sha256("|".join(str(value) for value in (sums or ())).encode()).hexdigest()
+
+
+def _columns(view: str, feature: str) -> tuple[str, str]:
+    column = feature_column(view, feature)
+    return column, f"{column}__status"
+
+
+def _feature_status(view: str, feature: str) -> Column:
+    status = F.col(f"{view}.status")
+    is_null = (status == Status.PRESENT.value) & F.col(f"{view}.values.{feature}").isNull()
+    return F.when(is_null, Status.NULL.value).otherwise(status)
+
+
+def _exact(field: T.StructField) -> Column:
+    column = F.col(f"`{field.name}`")
+    return F.unix_micros(column).alias(field.name) if field.dataType == T.TimestampType() else column

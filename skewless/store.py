@@ -1,0 +1,259 @@
+"""FeatureStore: the product for jobs and notebooks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from skewless.config import load_settings, prepare_process
+from skewless.core.run_record import RunRecord
+from skewless.core.service import FeatureService
+from skewless.core.timeline import Revision
+from skewless.core.vector import FeatureVector, Status
+from skewless.errors import UsageError
+from skewless.flows.replay import ReplayClock
+from skewless.flows.workshop import Workshop, quiet
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+    from skewless.flows.parity import Certificate
+    from skewless.flows.train import TrainingSet
+    from skewless.plan.definition_plan import DefinitionPlan
+
+STAGES = ("materialize", "validate", "push", "publish")
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureValue:
+    """One feature of one entity at one instant.
+
+    Attributes:
+        value: None unless the status is PRESENT.
+        status: Why it is there or not.
+        vector: All that was asked beside it.
+    """
+
+    value: object
+    status: Status
+    vector: FeatureVector
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureStore:
+    """One environment of one project; nothing is opened before it is needed.
+
+    Attributes:
+        workshop: What the flows work with.
+    """
+
+    workshop: Workshop
+
+    @staticmethod
+    def open(
+        conf: str | Path = "conf", *, env: str | None = None, say: Callable[[str], None] = quiet
+    ) -> FeatureStore:
+        """Open an environment.
+
+        Args:
+            conf: The configuration folder.
+            env: The environment; None takes SKEWLESS_ENV, or `demo`.
+            say: Takes one line of progress.
+
+        Raises:
+            ConfigError: A setting, the environment's name or a secret is wrong or missing.
+        """
+        settings = load_settings(Path(conf), env)
+        prepare_process(settings)
+        return FeatureStore(Workshop.open(settings, say=say))
+
+    @property
+    def session(self) -> SparkSession:
+        """Spark, started when it is first asked for."""
+        return self.workshop.session
+
+    def plan(self) -> DefinitionPlan:
+        """What `apply` would change."""
+        from skewless.flows.apply import plan  # noqa: PLC0415 - flows bring Spark or the driver; each call its own
+
+        return plan(self.workshop)
+
+    def apply(self) -> DefinitionPlan:
+        """Make the definitions what is applied; returns what changed."""
+        from skewless.flows.apply import apply  # noqa: PLC0415 - see plan
+
+        return apply(self.workshop)[0]
+
+    def land(self, source: str, file: str | Path, *, mode: str = "append", keys: tuple[str, ...] = ()) -> int:
+        """Bring a file into a source's Delta table; returns its rows.
+
+        Raises:
+            UsageError: There is no such source, file or mode.
+        """
+        from skewless.flows.land import land  # noqa: PLC0415 - see plan
+
+        found = {one.name: one for one in self.workshop.definitions.sources}
+        if source not in found:
+            raise UsageError(f"There is no source '{source}'. Known: {', '.join(sorted(found))}.")
+        return land(self.workshop, found[source], Path(file), mode=mode, keys=keys)
+
+    def move_clock(self, now: datetime | None) -> None:
+        """Move the replay clock forward; None leaves it.
+
+        Raises:
+            UsageError: The environment's clock is no replay clock, or stands later.
+        """
+        if now is None:
+            return
+        clock = self.workshop.clock
+        if not isinstance(clock, ReplayClock):
+            message = f"--now moves the replay clock; environment '{self.workshop.settings.env}' has the system's."
+            raise UsageError(message)
+        clock.move_to(now)
+
+    def run(
+        self,
+        *views: str,
+        through: datetime | None = None,
+        now: datetime | None = None,
+        accept: Mapping[str, str] | None = None,
+    ) -> RunRecord:
+        """Materialize, validate, push and publish views in one revision; all when none is named.
+
+        Args:
+            views: Names.
+            through: Upper bound of the ticks, included.
+            now: Moves the replay clock first.
+            accept: Check → reason for publishing in spite of its failure.
+
+        Raises:
+            NothingToDo: No source changed and no tick came due.
+            RefusedByValidation: The gate refused a view; nothing became visible.
+            LeaseHeld: Somebody else runs.
+        """
+        from skewless.flows.run import run  # noqa: PLC0415 - see plan
+
+        self.move_clock(now)
+        return run(self.workshop, views, through=through, accept=accept)
+
+    def run_stage(
+        self,
+        stage: str,
+        *views: str,
+        through: datetime | None = None,
+        now: datetime | None = None,
+        accept: Mapping[str, str] | None = None,
+    ) -> RunRecord:
+        """Run one of materialize, validate, push, publish; each takes up what the one before left.
+
+        Raises:
+            NothingToDo: No view waits for this stage.
+            RefusedByValidation: The gate refused a view.
+        """
+        from skewless.flows.run import run_stage  # noqa: PLC0415 - see plan
+
+        if stage not in STAGES:
+            raise UsageError(f"There is no stage '{stage}'. Stages are {', '.join(STAGES)}.")
+        self.move_clock(now)
+        return run_stage(self.workshop, stage, views, through=through, accept=accept)
+
+    def rollback(self, *views: str, to: int | None = None, now: datetime | None = None) -> Revision:
+        """Point views at what an earlier (or later) revision said of them; no data move.
+
+        Args:
+            views: Names; all that are published when none is named.
+            to: The revision; None is the one before the newest.
+            now: Moves the replay clock first.
+        """
+        from skewless.flows.publish import rollback  # noqa: PLC0415 - see plan
+
+        self.move_clock(now)
+        return rollback(self.workshop, views, to=to)
+
+    def training_set(
+        self,
+        service: str,
+        spine: DataFrame | str,
+        *,
+        join: str = "as-served",
+        time_column: str = "timestamp",
+        with_status: bool = False,
+    ) -> TrainingSet:
+        """Join a service's features to a spine as they were served.
+
+        Args:
+            service: Its name.
+            spine: A frame, or the path of a Delta table, parquet or CSV file.
+            join: as-served or event-time.
+            time_column: The spine's observation time.
+            with_status: Adds a `view__feature__status` column per feature.
+        """
+        from skewless.flows.train import Request, train  # noqa: PLC0415 - see plan
+        from skewless.spark.training import read_spine  # noqa: PLC0415 - see plan
+
+        found = self._service(service)
+        rows = read_spine(self.session, spine) if isinstance(spine, str) else spine
+        return train(self.workshop, rows, Request(found, time_column, join, with_status))
+
+    def get_features(self, service: str, keys: Mapping[str, object], *, at: datetime) -> FeatureVector:
+        """A service's features of one entity at an instant, from history.
+
+        Raises:
+            UsageError: Unknown service, wrong keys, or a time without a zone.
+        """
+        from skewless.flows.look_up import look_up  # noqa: PLC0415 - see plan
+
+        return look_up(self.workshop, self._service(service), keys, at=at)
+
+    def get_feature(self, feature: str, keys: Mapping[str, object], *, at: datetime) -> FeatureValue:
+        """One feature (`view:feature`) of one entity at an instant, from history.
+
+        Raises:
+            UsageError: Unknown feature, wrong keys, or a time without a zone.
+        """
+        from skewless.flows.look_up import look_up  # noqa: PLC0415 - see plan
+
+        view, _, name = feature.partition(":")
+        picked = self.workshop.definitions.view(view).pick(name)
+        vector = look_up(self.workshop, FeatureService("look_up", features=[picked]), keys, at=at)
+        return FeatureValue(vector.values[feature], vector.status[feature], vector)
+
+    def parity(self, *services: str, sample: int | None = None) -> tuple[Certificate, ...]:
+        """Compare the online answers of services with history; all services when none is named.
+
+        Args:
+            services: Names.
+            sample: Entities per service; every one when None.
+
+        Raises:
+            StoreUnreachable: The online store does not answer.
+        """
+        from skewless.flows.parity import certify  # noqa: PLC0415 - see plan
+
+        chosen = [self._service(name) for name in services] or list(self.workshop.definitions.services)
+        return tuple(certify(self.workshop, one, sample=sample) for one in chosen)
+
+    def report(self, *views: str) -> Path:
+        """Build the report site; returns its front page."""
+        from skewless.flows.report import report  # noqa: PLC0415 - see plan
+
+        return report(self.workshop, views)
+
+    def close(self) -> None:
+        """Disconnect from the online store; Spark ends with the process."""
+        self.workshop.close()
+
+    def __enter__(self) -> FeatureStore:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _service(self, name: str) -> FeatureService:
+        return self.workshop.definitions.service(name)
