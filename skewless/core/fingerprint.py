@@ -75,7 +75,6 @@ def view_meaning(view: FeatureView, transform: Mapping[str, str]) -> dict[str, o
         "every_us": view.schedule.every_us,
         "offset_us": view.schedule.offset_us,
         "start_us": None if view.start is None else to_us(view.start),
-        "availability_delay_us": view.delay_us,
         "ttl_us": None if view.ttl is None else duration_us(view.ttl),
         "transform": dict(transform),
     }

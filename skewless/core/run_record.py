@@ -36,16 +36,15 @@ class ViewOutcome:
     verdict: Mapping[str, Any] | None = field(default=None, hash=False)
 
     @staticmethod
-    def of(generation: Generation, outcome: str, **rest: Any) -> ViewOutcome:  # noqa: ANN401 - its own fields
-        """The outcome of a generation."""
+    def of(generation: Generation) -> ViewOutcome:
+        """What a generation says of itself."""
         return ViewOutcome(
             view=generation.view,
-            outcome=outcome,
+            outcome=generation.state.value.lower(),
             generation=generation.number,
             through_us=generation.through_us,
             counts=dict(generation.counts),
             sources=dict(generation.sources),
-            **rest,
         )
 
 

@@ -106,7 +106,8 @@ class FeatureView:
         clash = sorted(set(names) & set(self.entity.key_names))
         if clash:
             raise DefinitionError(f"View '{self.name}' has features named like its keys: {clash}. Rename them.")
-        for rule in self.quality:
+        rules: tuple[object, ...] = self.quality
+        for rule in rules:
             if not isinstance(rule, Rule):
                 message = f"View '{self.name}': quality rule {rule!r} is not one of ours. Use skewless.gxe.Expect…(…)."
                 raise DefinitionError(message)

@@ -101,12 +101,20 @@ def due(
     return Work(situation, pins, min([before_us, *(one for one in touched if one is not None)]), through)
 
 
-def planned(shop: Workshop, works: Iterable[Work], *, now_us: int, run_id: str) -> dict[str, Generation]:
+def planned(
+    shop: Workshop, works: Iterable[Work], *, previous: int, now_us: int, run_id: str
+) -> dict[str, Generation]:
     """Number the generations of a run and record them before anything else is written.
 
     A number that was not recorded could be given out twice, and rows of a killed attempt would count as the next's.
+
+    Args:
+        shop: The workshop.
+        works: What is due.
+        previous: The greatest number so far.
+        now_us: The clock.
+        run_id: The run.
     """
-    previous = max((one.number for one in shop.ledger.generations()), default=0)
     skew_us = duration_us(shop.settings.clock.max_skew)
     generations = {}
     for work in works:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pyspark.sql import DataFrame
@@ -39,6 +39,14 @@ class Pins:
     def join(self, spine: DataFrame, *, time_column: str, as_served: bool) -> DataFrame:
         """Join the service's features to a spine."""
         return joined(spine, self.values, time_column=time_column, as_served=as_served)
+
+    def at(self, instant_us: int) -> Pins:
+        """The same inputs as known at an instant: "newest" is the generation that readers were told to use then."""
+        values = []
+        for one in self.values:
+            told = [step for step in one.steps if step.from_us <= instant_us]
+            values.append(replace(one, newest=told[-1] if told else None))
+        return replace(self, values=tuple(values))
 
 
 def pinned(shop: Workshop, service: FeatureService, timeline: Timeline) -> Pins:

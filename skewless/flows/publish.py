@@ -17,6 +17,7 @@ def publish(
     shop: Workshop,
     generations: Iterable[Generation],
     *,
+    known: Iterable[Generation],
     pointers: Mapping[str, Pointer],
     timeline: Timeline,
     run_id: str,
@@ -26,6 +27,7 @@ def publish(
     Args:
         shop: The workshop, holding the lease.
         generations: Verified ones, at most one per view.
+        known: Every generation of the ledger before the run.
         pointers: View → what the revision says of it; other views stay where they are.
         timeline: The synced timeline that the decision was made on.
         run_id: Recorded in the revision.
@@ -35,7 +37,7 @@ def publish(
         RevisionConflict: Somebody else published meanwhile; nothing changed.
     """
     verified = tuple(generations)
-    _refuse_unsettled(shop, verified)
+    _refuse_unsettled(known, verified)
     revision = _move(shop, pointers, timeline=timeline, kind="publish", run_id=run_id)
     shop.ledger.record([replace(one, state=GenerationState.PUBLISHED) for one in verified])
     shop.clock.wait_until(revision.visible_from_us)
@@ -119,12 +121,12 @@ def _move(
     return revision
 
 
-def _refuse_unsettled(shop: Workshop, verified: tuple[Generation, ...]) -> None:
-    known = shop.ledger.generations()
+def _refuse_unsettled(known: Iterable[Generation], verified: tuple[Generation, ...]) -> None:
+    before = tuple(known)
     for one in verified:
         open_before = [
             each.number
-            for each in known
+            for each in before
             if each.view == one.view and each.table == one.table and each.number < one.number and not each.state.is_end
         ]
         if open_before:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from time import perf_counter
@@ -14,10 +13,9 @@ from pyspark.sql import functions as F
 from skewless.core.generation import Generation, GenerationState
 from skewless.core.serving import ServedView
 from skewless.core.view import FeatureView
-from skewless.errors import ContractBroken
+from skewless.errors import ConfigError, ContractBroken
 from skewless.flows.situation import Situation
 from skewless.flows.workshop import Workshop
-from skewless.online.connection import OnlineTarget
 from skewless.online.verify import verify_rows
 from skewless.online.writer import purge_rows, write_rows
 from skewless.spark.spread import for_the_wire, spread
@@ -105,12 +103,7 @@ def _sampled(rows: DataFrame, view: FeatureView, expected: int) -> DataFrame:
 
 
 def _worker(function: Any, shop: Workshop, served: ServedView, generation: Generation) -> Any:
-    target = shop.online.target if shop.online is not None else None
-    return partial(_call, function, target, served, generation.number)
-
-
-def _call(
-    function: Any, target: OnlineTarget, served: ServedView, generation: int, batches: Iterator[Any]
-) -> Iterator[dict[str, Any]]:
-    """A plain function, so that it pickles by reference and the target's password is never part of a plan's text."""
-    return function(target, served, generation, batches)  # type: ignore[no-any-return]
+    """A worker that pickles by reference, so that the target's password is never part of a plan's text."""
+    if shop.online is None:
+        raise ConfigError(f"Environment '{shop.settings.env}' has no online store to push to.")
+    return partial(function, shop.online.target, served, generation.number)

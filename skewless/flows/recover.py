@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from skewless.core.generation import Generation, GenerationState
+from skewless.core.generation import Generation, GenerationState, newest_states
 from skewless.core.timeline import Timeline
 from skewless.core.view import FeatureView
 from skewless.flows.push import purge
@@ -28,7 +28,14 @@ def synced_timeline(shop: Workshop) -> Timeline:
     return Timeline((*timeline.revisions, *missing))
 
 
-def settle(shop: Workshop, views: Iterable[FeatureView], *, timeline: Timeline, applied: AppliedProject) -> None:
+def settle(
+    shop: Workshop,
+    views: Iterable[FeatureView],
+    known: tuple[Generation, ...],
+    *,
+    timeline: Timeline,
+    applied: AppliedProject,
+) -> tuple[Generation, ...]:
     """Finish or give up what was left unfinished.
 
     A generation that a revision points at was published, whatever the ledger says. Any other is given up: its rows
@@ -37,17 +44,23 @@ def settle(shop: Workshop, views: Iterable[FeatureView], *, timeline: Timeline, 
     Args:
         shop: The workshop, holding the lease.
         views: The views in question.
+        known: Every generation of the ledger.
         timeline: The synced timeline.
         applied: What is applied.
+
+    Returns:
+        The generations in their newest states.
     """
-    generations = shop.ledger.generations()
+    settled: list[Generation] = []
     for view in views:
-        for one in unfinished(generations, view):
+        for one in unfinished(known, view):
             if one.number in timeline.published(view.name, one.table):
-                shop.ledger.record([replace(one, state=GenerationState.PUBLISHED)])
+                settled.append(replace(one, state=GenerationState.PUBLISHED))
+                shop.ledger.record(settled[-1:])
             else:
                 shop.say(f"{view.name}: giving up generation {one.number}, left {one.state.value} by an earlier run.")
-                give_up(shop, view, one, applied=applied)
+                settled.append(give_up(shop, view, one, applied=applied))
+    return newest_states((*known, *settled))
 
 
 def give_up(shop: Workshop, view: FeatureView, generation: Generation, *, applied: AppliedProject) -> Generation:

@@ -36,6 +36,7 @@ class Attempt:
         timeline: The synced timeline.
         applied: What is applied.
         run_id: Its name.
+        known: Every generation of the ledger, as it was at the start.
         generations: View → its generation, in its newest state.
         pointers: View → what the run's revision will say of it.
         verdicts: View → what the gate said.
@@ -49,6 +50,7 @@ class Attempt:
     applied: AppliedProject
     run_id: str
     started_us: int
+    known: tuple[Generation, ...]
     begun: float = field(default_factory=perf_counter)
     situations: dict[str, Situation] = field(default_factory=dict)
     generations: dict[str, Generation] = field(default_factory=dict)
@@ -60,8 +62,9 @@ class Attempt:
     def look_up(self, view: FeatureView) -> Situation:
         """The situation of a view, looked up once."""
         if view.name not in self.situations:
-            found = situation(self.shop, view, timeline=self.timeline, applied=self.applied)
-            self.situations[view.name] = found
+            self.situations[view.name] = situation(
+                self.shop, view, timeline=self.timeline, applied=self.applied, generations=self.known
+            )
         return self.situations[view.name]
 
     def moved(self, generations: Iterable[Generation]) -> None:
@@ -95,17 +98,17 @@ class Attempt:
         return found
 
     def _outcome(self, view: str) -> ViewOutcome:
-        verdict = self.verdicts.get(view)
-        rest = {
-            "seconds": self.seconds.get(view, {}),
-            "pushed": self.pushed.get(view, 0),
-            "verdict": verdict.to_json() if verdict else None,
-        }
-        generation = self.generations.get(view)
-        if generation is None:
-            through = self.pointers.get(view) or self.situations[view].pointer
-            return ViewOutcome(view, "unchanged", through_us=through.through_us if through else None, **rest)
-        return ViewOutcome.of(generation, generation.state.value.lower(), **rest)
+        generation, verdict = self.generations.get(view), self.verdicts.get(view)
+        pointer = self.pointers.get(view) or self.situations[view].pointer
+        found = ViewOutcome(view, "unchanged", through_us=pointer.through_us if pointer else None)
+        if generation is not None:
+            found = ViewOutcome.of(generation)
+        return replace(
+            found,
+            seconds=self.seconds.get(view, {}),
+            pushed=self.pushed.get(view, 0),
+            verdict=verdict.to_json() if verdict else None,
+        )
 
 
 def run(
@@ -172,9 +175,10 @@ def _attempt(shop: Workshop, command: str, names: Iterable[str], *, settled: boo
         if shop.online is not None and shop.settings.clock.kind == "system":
             shop.online.check_clock(shop.clock.now_us())
         applied, timeline = shop.applied(), synced_timeline(shop)
+        known = shop.ledger.generations()
         if settled:
-            settle(shop, shop.chosen_views(names), timeline=timeline, applied=applied)
-        yield Attempt(shop, command, timeline, applied, new_run_id(shop), shop.clock.now_us())
+            known = settle(shop, shop.chosen_views(names), known, timeline=timeline, applied=applied)
+        yield Attempt(shop, command, timeline, applied, new_run_id(shop), shop.clock.now_us(), known)
 
 
 def _materialize(attempt: Attempt, views: tuple[FeatureView, ...], through: datetime | None) -> None:
@@ -190,7 +194,8 @@ def _materialize(attempt: Attempt, views: tuple[FeatureView, ...], through: date
         works += [work] if work is not None else []
     if not works:
         raise NothingToDo("No source changed and no tick came due. Nothing to do.")
-    generations = planned(shop, works, now_us=now_us, run_id=attempt.run_id)
+    previous = max((one.number for one in attempt.known), default=0)
+    generations = planned(shop, works, previous=previous, now_us=now_us, run_id=attempt.run_id)
     made: list[Generation] = []
     for work in works:
         with attempt.timed(work.view.name, "materialize"):
@@ -212,9 +217,8 @@ def _take_up(attempt: Attempt, views: Iterable[FeatureView], stage: str) -> None
         "push": (GenerationState.VALIDATED, GenerationState.WRITING, GenerationState.WRITTEN),
         "publish": (GenerationState.VERIFIED,),
     }[stage]
-    known = attempt.shop.ledger.generations()
     for view in views:
-        found = waiting(known, view, *before)
+        found = waiting(attempt.known, view, *before)
         if found is not None:
             attempt.look_up(view)
             attempt.generations[view.name] = found
@@ -276,6 +280,7 @@ def _publish(attempt: Attempt) -> RunRecord:
     revision = publish(
         attempt.shop,
         attempt.generations.values(),
+        known=attempt.known,
         pointers=attempt.pointers,
         timeline=attempt.timeline,
         run_id=attempt.run_id,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from skewless.core.generation import Generation, GenerationState
@@ -54,8 +55,22 @@ class Situation:
             raise UsageError(message)
 
 
-def situation(shop: Workshop, view: FeatureView, *, timeline: Timeline, applied: AppliedProject) -> Situation:
+def situation(
+    shop: Workshop,
+    view: FeatureView,
+    *,
+    timeline: Timeline,
+    applied: AppliedProject,
+    generations: Iterable[Generation],
+) -> Situation:
     """Look up one view.
+
+    Args:
+        shop: The workshop.
+        view: The definition.
+        timeline: The synced timeline.
+        applied: What is applied.
+        generations: All of the ledger.
 
     Raises:
         DefinitionConflict: Its version was not applied.
@@ -65,7 +80,7 @@ def situation(shop: Workshop, view: FeatureView, *, timeline: Timeline, applied:
     pointer = head.views.get(view.name) if head is not None else None
     if pointer is not None and pointer.table != served.table:
         pointer = None
-    known = {one.number: one for one in shop.ledger.generations() if one.view == view.name}
+    known = {one.number: one for one in generations if one.view == view.name}
     return Situation(
         view=view,
         served=served,
@@ -76,14 +91,14 @@ def situation(shop: Workshop, view: FeatureView, *, timeline: Timeline, applied:
     )
 
 
-def unfinished(generations: tuple[Generation, ...], view: FeatureView) -> tuple[Generation, ...]:
+def unfinished(generations: Iterable[Generation], view: FeatureView) -> tuple[Generation, ...]:
     """The generations of a view version that are neither published nor given up."""
     return tuple(
         one for one in generations if one.view == view.name and one.version == view.version and not one.state.is_end
     )
 
 
-def waiting(generations: tuple[Generation, ...], view: FeatureView, *states: GenerationState) -> Generation | None:
+def waiting(generations: Iterable[Generation], view: FeatureView, *states: GenerationState) -> Generation | None:
     """The newest unfinished generation of a view, when it is in one of the states."""
     found = unfinished(generations, view)
     return found[-1] if found and found[-1].state in states else None

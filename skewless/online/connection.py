@@ -14,7 +14,11 @@ from typing import Any
 from cassandra import ConsistencyLevel, OperationTimedOut
 from cassandra.auth import PlainTextAuthProvider
 from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile, NoHostAvailable
-from cassandra.policies import ConstantSpeculativeExecutionPolicy, SpeculativeExecutionPolicy
+from cassandra.policies import (
+    ConstantReconnectionPolicy,
+    ConstantSpeculativeExecutionPolicy,
+    SpeculativeExecutionPolicy,
+)
 from cassandra.query import tuple_factory
 
 from skewless.online.errors import BadRequest, ClusterUnreachable
@@ -24,7 +28,8 @@ from skewless.online.speculation import MeasuredSpeculation
 
 #: Seconds after which a write, which is idempotent, is tried on a second host as well, once.
 WRITE_SPECULATION_S = 0.250
-_CONNECT_TIMEOUT_S = 5.0
+_CONNECT_TIMEOUT_S = 3.0
+_RECONNECT_EVERY_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +83,8 @@ def open_cluster(target: OnlineTarget, *, consistency: str = "LOCAL_QUORUM") -> 
             "write": _profile(target, "LOCAL_QUORUM", ConstantSpeculativeExecutionPolicy(WRITE_SPECULATION_S, 1)),
         },
         connect_timeout=_CONNECT_TIMEOUT_S,
+        # The driver's own policy doubles its pauses up to ten minutes, long after the node is back.
+        reconnection_policy=ConstantReconnectionPolicy(_RECONNECT_EVERY_S, max_attempts=None),
         idle_heartbeat_interval=2,
         idle_heartbeat_timeout=1,
         status_event_refresh_window=0,
@@ -103,16 +110,19 @@ def consistency_level(name: str) -> int:
 
 
 _lock = threading.Lock()
-_open: dict[tuple[OnlineTarget, int], tuple[Cluster, Any]] = {}
+_open: dict[tuple[Any, ...], tuple[Cluster, Any]] = {}
 
 
 def session_for(target: OnlineTarget) -> Any:
     """The process's own session to a target: opened once, shared by its tasks, closed at exit.
 
+    Targets that differ in keyspace or load only share one.
+
     Raises:
         ClusterUnreachable: No contact point answered.
     """
-    key = (target, os.getpid())
+    place = (target.contact_points, target.port, target.local_dc)
+    key = (os.getpid(), *place, target.username, target.password, target.ca_file)
     with _lock:
         if key not in _open:
             _open[key] = open_cluster(target)
@@ -132,7 +142,7 @@ def session(target: OnlineTarget) -> Iterator[Any]:
 def close_sessions() -> None:
     """Close what `session_for` opened in this process."""
     with _lock:
-        mine = [key for key in _open if key[1] == os.getpid()]
+        mine = [key for key in _open if key[0] == os.getpid()]
         for key in mine:
             _open.pop(key)[0].shutdown()
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from skewless.online.faults import as_ours, is_overload, is_refusal
 
-_FIRST_PAUSE_S = 0.05
+_FIRST_PAUSE_S = 0.25
 _LONGEST_PAUSE_S = 5.0
 #: Successes in a row after which a shrunken window grows by one.
 _GROW_AFTER = 32

@@ -117,7 +117,7 @@ def _earliest_us(view: SnapshotView, rows: Mapping[str, DataFrame]) -> int:
     """The earliest event of a source whose past is cut, or of any when none is: before it there is nothing to say."""
     if view.start is not None:
         return to_us(view.start) - 1
-    named = view.lookback or {source.name: None for source in view.sources}
+    named = tuple(view.lookback) or tuple(source.name for source in view.sources)
     found = [rows[name].agg(F.min(F.unix_micros(EVENT_TIMESTAMP))).first() for name in named]
     instants = [row[0] for row in found if row is not None and row[0] is not None]
     return min(instants, default=2**62)

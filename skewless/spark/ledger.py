@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pyspark.sql import Row, SparkSession
@@ -82,7 +82,7 @@ class Ledger:
             return []
         return self.session.read.format("delta").load(self.path(name)).collect()
 
-    def _append(self, name: str, schema: str, rows: list[tuple[object, ...]]) -> None:
+    def _append(self, name: str, schema: str, rows: Sequence[tuple[object, ...]]) -> None:
         if rows:
             # one partition: a ledger's commit is one small file
             frame = self.session.createDataFrame(rows, schema).coalesce(1)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import itertools
 import re
+import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,10 +12,11 @@ import pytest
 from skewless.node import Endpoint
 from skewless.online.connection import OnlineTarget, close_sessions, session_for
 from skewless.online.schema import ensure_keyspace, ensure_project_tables
+from tests.online.freezer import Freezer
 from tests.online.shop import CassandraShop, MemoryShop, Shop
-from tests.support.cassandra_node import cassandra_endpoint
 
-__all__ = ["cassandra_endpoint"]
+
+
 
 _number = itertools.count()
 
@@ -52,16 +54,34 @@ def shop(request: pytest.FixtureRequest) -> Iterator[Shop]:
 
 
 @pytest.fixture
-def cassandra_pid(cassandra_endpoint: Endpoint) -> int:
-    """The process that listens on the node's port."""
-    wanted = f"{cassandra_endpoint.port:04X}"
+def frozen(cassandra_endpoint: Endpoint, target: OnlineTarget) -> Iterator[Freezer]:
+    """Freezes the node, and never leaves it frozen."""
+    freezer = Freezer(_listener(cassandra_endpoint.port))
+    yield freezer
+    freezer.thaw()
+    until = time.monotonic() + 30
+    while not _answers(target):
+        assert time.monotonic() < until
+        time.sleep(0.2)
+
+
+def _answers(target: OnlineTarget) -> bool:
+    try:
+        session_for(target).execute("SELECT release_version FROM system.local", timeout=2)
+    except Exception:
+        return False
+    return True
+
+
+def _listener(port: int) -> int:
+    """The process that listens on a port of this machine."""
     table = Path("/proc/net/tcp").read_text().splitlines()[1:]
-    inodes = {row.split()[9] for row in table if row.split()[1].endswith(f":{wanted}") and row.split()[3] == "0A"}
+    rows = [row.split() for row in table]
+    sockets = {f"socket:[{row[9]}]" for row in rows if row[1].endswith(f":{port:04X}") and row[3] == "0A"}
     for descriptor in Path("/proc").glob("[0-9]*/fd/*"):
         try:
-            link = str(descriptor.readlink())
+            if str(descriptor.readlink()) in sockets:
+                return int(descriptor.parts[2])
         except OSError:
             continue
-        if link.startswith("socket:[") and link[8:-1] in inodes:
-            return int(descriptor.parts[2])
     pytest.skip("the node does not run on this machine")

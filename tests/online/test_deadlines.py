@@ -1,14 +1,13 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 import time
 
 import pytest
 
 from skewless.core.vector import Status
 from skewless.online.cassandra_transport import CassandraTransport
+from tests.online.freezer import Freezer
 from tests.online.shop import T0, CassandraShop, Shop
 from tests.online.slow import SlowTransport
 
@@ -72,7 +71,7 @@ def test_deadline_of_an_async_call_holds_without_blocking_the_loop(shop: Shop) -
 
 
 @pytest.mark.cassandra
-def test_deadline_holds_while_the_node_is_frozen(cassandra_shop: CassandraShop, cassandra_pid: int) -> None:
+def test_deadline_holds_while_the_node_is_frozen(cassandra_shop: CassandraShop, frozen: Freezer) -> None:
     view = cassandra_shop.view()
     cassandra_shop.serve(view)
     cassandra_shop.put(view, 5, *((user, T0, "", 1.0, 1) for user in range(100)))
@@ -81,14 +80,14 @@ def test_deadline_holds_while_the_node_is_frozen(cassandra_shop: CassandraShop, 
     requests = [{"user_id": user} for user in range(100)]
     with client.snapshot() as pinned:
         assert pinned.get("svc", {"user_id": 1}).status["spend:spend"] is Status.PRESENT
-        os.kill(cassandra_pid, signal.SIGSTOP)
+        frozen.freeze()
         try:
             began = time.monotonic()
             one = pinned.get("svc", {"user_id": 1}, deadline_ms=50)
             many = pinned.get_many("svc", requests, deadline_ms=50)
             took = time.monotonic() - began
         finally:
-            os.kill(cassandra_pid, signal.SIGCONT)
+            frozen.thaw()
         assert set(one.status.values()) == {Status.TIMEOUT}
         assert set(many.status["spend:spend"]) == {Status.TIMEOUT}
         assert took < 0.25

@@ -1,10 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import pickle
-import signal
-import threading
 import time
 
 import pytest
@@ -16,6 +13,7 @@ from skewless.online.connection import OnlineTarget, session_for
 from skewless.online.errors import StoreRefused
 from skewless.online.verify import verify_rows
 from skewless.online.writer import purge_rows, write_rows
+from tests.online.freezer import Freezer
 from tests.online.shop import T0, CassandraShop, Rows, Shop, rows_of
 
 
@@ -64,7 +62,7 @@ def test_write_rate_above_the_cap_is_slowed(cassandra_shop: CassandraShop) -> No
 def test_write_into_a_missing_table_is_refused_with_what_to_do(cassandra_shop: CassandraShop) -> None:
     view = dataclasses.replace(cassandra_shop.view(), table="never_created")
     for work in (write_rows, verify_rows, purge_rows):
-        with pytest.raises(StoreRefused, match="never_created.*created by `apply`") as caught:
+        with pytest.raises(StoreRefused, match=r"never_created.*created by `apply`") as caught:
             next(work(cassandra_shop.target, view, 5, [rows_of(view, users(1))]))
         assert "\n" not in str(caught.value)
 
@@ -73,40 +71,31 @@ def test_write_into_a_missing_table_is_refused_with_what_to_do(cassandra_shop: C
 def test_write_of_null_leaves_no_tombstone(cassandra_shop: CassandraShop) -> None:
     view = cassandra_shop.view()
     cassandra_shop.put(view, 5, (1, T0, "", None, 1))
-    statement = f'SELECT WRITETIME("spend"), WRITETIME("visits") FROM "{cassandra_shop.target.keyspace}"."{view.table}"'
+    statement = f'SELECT WRITETIME("spend"), WRITETIME("visits") FROM "{cassandra_shop.target.keyspace}"."{view.table}"'  # noqa: S608 - our own names
     assert cassandra_shop.session.execute(statement).one() == (None, 5)
 
 
 @pytest.mark.cassandra
-def test_write_repeats_what_failed_while_the_node_was_frozen(cassandra_shop: CassandraShop, cassandra_pid: int) -> None:
+@pytest.mark.slow
+def test_write_repeats_what_failed_while_the_node_was_frozen(cassandra_shop: CassandraShop, frozen: Freezer) -> None:
     view = cassandra_shop.view()
     target = dataclasses.replace(cassandra_shop.target, retries=8)
-    next(write_rows(target, view, 4, [rows_of(view, users(1))]))
-    os.kill(cassandra_pid, signal.SIGSTOP)
-    thaw = threading.Timer(6.5, os.kill, (cassandra_pid, signal.SIGCONT))
-    thaw.start()
-    try:
-        result = next(write_rows(target, view, 5, [rows_of(view, users(300))]))
-    finally:
-        thaw.join()
+    frozen.freeze(seconds=6.5)
+    result = next(write_rows(target, view, 5, [rows_of(view, users(300))]))
     assert result["retried"] > 0
     assert cassandra_shop.verify(view, 5, rows_of(view, users(300)))["mismatches"] == 0
 
 
 @pytest.mark.cassandra
-def test_write_whose_last_attempt_fails_raises_unreachable(cassandra_shop: CassandraShop, cassandra_pid: int) -> None:
+def test_write_whose_last_attempt_fails_raises_unreachable(cassandra_shop: CassandraShop, frozen: Freezer) -> None:
     view = cassandra_shop.view()
     target = dataclasses.replace(cassandra_shop.target, retries=0)
     next(write_rows(target, view, 4, [rows_of(view, users(1))]))
-    os.kill(cassandra_pid, signal.SIGSTOP)
+    frozen.freeze()
     began = time.monotonic()
-    try:
-        with pytest.raises(StoreUnreachable, match="write rows of"):
-            next(write_rows(target, view, 5, [rows_of(view, users(30))]))
-    finally:
-        os.kill(cassandra_pid, signal.SIGCONT)
+    with pytest.raises(StoreUnreachable, match="write rows of"):
+        next(write_rows(target, view, 5, [rows_of(view, users(30))]))
     assert time.monotonic() - began < 10
-    assert cassandra_shop.write(view, 6, rows_of(view, users(1)))["written"] == 1
 
 
 def test_target_travels_to_executors_and_back() -> None:

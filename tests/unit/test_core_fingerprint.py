@@ -39,7 +39,7 @@ SNAPSHOT = SnapshotView(
     sources=(CLICKS,),
     transform=lambda frames, _: frames,
     features=(Feature("f", Int64),),
-    lookback=days(30),
+    lookback={"clicks": days(30)},
 )
 TRANSFORM = {"plan": "p", "code": "c"}
 
@@ -140,7 +140,7 @@ def test_fingerprint_sees_feature_types_names_and_order() -> None:
 
 def test_fingerprint_sees_the_transform_and_the_lookback() -> None:
     assert len({_fingerprint(ROW, one) for one in ({}, {"plan": "p"}, {"plan": "q"}, TRANSFORM)}) == 4
-    lookbacks = (days(30), days(31), None)
+    lookbacks = ({"clicks": days(30)}, {"clicks": days(31)}, {})
     assert len({_fingerprint(replace(SNAPSHOT, lookback=lookback)) for lookback in lookbacks}) == 3
 
 

@@ -103,7 +103,7 @@ def test_compile_view_document_holds_what_people_are_shown() -> None:
 
 def test_compile_snapshot_view_says_its_lookback_and_feature_tags() -> None:
     latest = ALL.documents["view/latest"]
-    assert latest["words"]["lookback"] == "all of the past"
+    assert latest["words"]["lookback"] == {}
     assert latest["words"]["schedule"] == "every 6 h at +2 h"
     assert latest["about"]["features"]["segment"] == {"description": "Of five.", "tags": ["pii"]}
 

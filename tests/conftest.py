@@ -1,0 +1,36 @@
+"""What the whole suite shares: one Spark session with Delta, one Cassandra node."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from skewless.config import load_settings, prepare_process
+from tests.support.cassandra_node import cassandra_endpoint
+
+__all__ = ["cassandra_endpoint"]
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def spark() -> Any:
+    """The one session of the suite: `local[2]`, UTC, two shuffle partitions, Delta from the cache."""
+    from skewless.spark.session import open_session
+
+    settings = load_settings(ROOT / "conf", "ci")
+    prepare_process(settings)
+    conf = {
+        **settings.spark.conf,
+        "spark.sql.shuffle.partitions": "2",
+        "spark.driver.memory": "2g",
+        "spark.sql.warehouse.dir": "/tmp/skewless-tests-warehouse",
+    }
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        session = open_session(name="skewless-tests", master="local[2]", jars=settings.spark.jars, conf=conf)
+    session.sparkContext.setLogLevel("OFF")
+    return session
