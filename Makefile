@@ -4,7 +4,7 @@ PYTHON := .venv/bin/python
 PYTEST := $(PYTHON) -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-unit lint format lock build stop clean
+.PHONY: help setup demo demo-reset test test-unit lint format lock build stop clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -14,6 +14,10 @@ setup:  ## install what is missing: .venv, Java 17, the jars of Delta and Cassan
 
 demo: setup  ## run the main job on real data and print the evidence
 	@$(PYTHON) scripts/demo.py
+
+demo-reset:  ## forget the demo's state, so that it can be played again
+	@if [ -x $(PYTHON) ]; then $(PYTHON) -m skewless dev cassandra stop; fi
+	@rm -rf .skewless/demo
 
 test: setup  ## every test: unit, Spark, real Cassandra, end to end
 	@$(PYTEST)

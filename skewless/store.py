@@ -21,6 +21,7 @@ from skewless.flows.workshop import Workshop, quiet
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
+    from skewless.flows.explain import Explanation
     from skewless.flows.parity import Certificate
     from skewless.flows.train import TrainingSet
     from skewless.plan.definition_plan import DefinitionPlan
@@ -221,6 +222,16 @@ class FeatureStore:
         picked = self.workshop.definitions.view(view).pick(name)
         vector = look_up(self.workshop, FeatureService("look_up", features=[picked]), keys, at=at)
         return FeatureValue(vector.values[feature], vector.status[feature], vector)
+
+    def explain(self, view: str, keys: Mapping[str, object], *, at: datetime) -> Explanation:
+        """Why a view says what it says of one entity at an instant: statements, generations, the winner.
+
+        Raises:
+            UsageError: Unknown view, wrong keys, or a time without a zone.
+        """
+        from skewless.flows.explain import explain  # noqa: PLC0415 - see plan
+
+        return explain(self.workshop, self.workshop.definitions.view(view), keys, at=at)
 
     def parity(self, *services: str, sample: int | None = None) -> tuple[Certificate, ...]:
         """Compare the online answers of services with history; all services when none is named.

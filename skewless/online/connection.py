@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import logging
 import os
 import ssl
 import threading
@@ -28,6 +29,8 @@ from skewless.online.speculation import MeasuredSpeculation
 
 #: Seconds after which a write, which is idempotent, is tried on a second host as well, once.
 WRITE_SPECULATION_S = 0.250
+#: A service must leave a frozen node soon; a job on a busy machine must not take a pause for a death.
+CLIENT_HEARTBEAT_S, JOB_HEARTBEAT_S = 2.0, 10.0
 _CONNECT_TIMEOUT_S = 3.0
 _RECONNECT_EVERY_S = 1.0
 
@@ -65,12 +68,20 @@ class OnlineTarget:
     retries: int = 4
 
 
-def open_cluster(target: OnlineTarget, *, consistency: str = "LOCAL_QUORUM") -> tuple[Cluster, Any]:
+def open_cluster(
+    target: OnlineTarget, *, consistency: str = "LOCAL_QUORUM", heartbeat_s: float = JOB_HEARTBEAT_S
+) -> tuple[Cluster, Any]:
     """Connect and return (cluster, session); nothing is kept, the caller shuts the cluster down.
+
+    Args:
+        target: The online store.
+        consistency: Of reads.
+        heartbeat_s: Silence after which an idle connection is tested, and again after which it is given up.
 
     Raises:
         ClusterUnreachable: No contact point answered, or it refused the role.
     """
+    logging.getLogger("cassandra.protocol").addFilter(_is_news)
     cluster = Cluster(
         list(target.contact_points),
         port=target.port,
@@ -85,8 +96,8 @@ def open_cluster(target: OnlineTarget, *, consistency: str = "LOCAL_QUORUM") -> 
         connect_timeout=_CONNECT_TIMEOUT_S,
         # The driver's own policy doubles its pauses up to ten minutes, long after the node is back.
         reconnection_policy=ConstantReconnectionPolicy(_RECONNECT_EVERY_S, max_attempts=None),
-        idle_heartbeat_interval=2,
-        idle_heartbeat_timeout=1,
+        idle_heartbeat_interval=heartbeat_s,
+        idle_heartbeat_timeout=heartbeat_s,
         status_event_refresh_window=0,
     )
     try:
@@ -178,6 +189,11 @@ def _auth(target: OnlineTarget) -> PlainTextAuthProvider | None:
 
 def _tls(target: OnlineTarget) -> ssl.SSLContext | None:
     return None if target.ca_file is None else ssl.create_default_context(cafile=target.ca_file)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    # Batches over many partitions of one replica are what the push is made of; the server remarks on every one.
+    return "Unlogged batch covering" not in record.getMessage()
 
 
 def _cause(error: BaseException) -> str:

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from cassandra import DriverException
-from cassandra.cluster import NoHostAvailable
-
 from skewless.core.serving import ServedView
 from skewless.errors import TryAgainLater
 from skewless.online import cql
-from skewless.online.errors import StoreRefused
-from skewless.online.faults import one_line
+from skewless.online.patience import patiently
 
 _POINTERS = "frozen<map<text, frozen<tuple<text, bigint, bigint>>>>"
 _REVISION = f"visible_from_us bigint, views {_POINTERS}, kind text, run_id text"
 _SCHEMA_TIMEOUT_S = 30.0
+_RETRIES = 4
 
 _PROJECT_TABLES = (
     # One row per project, changed only by compare-and-set; `attempt` tells equal-looking contenders apart.
@@ -66,14 +63,14 @@ def ensure_view_table(session: Any, keyspace: str, view: ServedView) -> None:
 
 
 def _define(session: Any, statement: str) -> None:
-    try:
-        future = session.execute_async(statement, timeout=_SCHEMA_TIMEOUT_S)
-        future.result()
-    except NoHostAvailable as error:
-        message = f"Cassandra did not answer while the schema was defined ({one_line(error)}). Try again when it is up."
-        raise TryAgainLater(message) from error
-    except DriverException as error:
-        raise StoreRefused(operation="define the schema", cause=error) from error
+    # Each statement says IF NOT EXISTS, so it may be repeated.
+    future = patiently(lambda: _sent(session, statement), operation="define the schema", retries=_RETRIES)
     if not future.is_schema_agreed:
         message = "The Cassandra nodes do not agree on the schema yet. Try again when all of them are up."
         raise TryAgainLater(message)
+
+
+def _sent(session: Any, statement: str) -> Any:
+    future = session.execute_async(statement, timeout=_SCHEMA_TIMEOUT_S)
+    future.result()
+    return future

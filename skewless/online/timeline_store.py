@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import time
 import uuid
 from dataclasses import dataclass
 from typing import Any
@@ -15,13 +14,14 @@ from skewless.core.timeline import Revision
 from skewless.errors import TryAgainLater
 from skewless.online import cql
 from skewless.online.errors import RevisionConflict, UnknownOutcome
-from skewless.online.faults import DRIVER_ERRORS, as_ours
+from skewless.online.patience import patiently, pause
 from skewless.online.revisions import cells_of, check_follows, manifest_of, revision_of
 from skewless.online.transport import Snapshot
 
 _REVISION = "rev, visible_from_us, views, kind, run_id"
 _PREVIOUS = "previous_rev, previous_visible_from_us, previous_views, previous_kind, previous_run_id"
 _ROUNDS = 5
+_RETRIES = 3
 _TIMEOUT_S = 5.0
 
 
@@ -118,7 +118,7 @@ class TimelineStore:
     def _settle(self, revision: Revision, attempt: uuid.UUID, head: _Head | None) -> None:
         statement, values = self._swap(revision, attempt, head)
         cause = "no answer"
-        for lap in range(_ROUNDS):
+        for lap in range(1, _ROUNDS + 1):
             try:
                 if self._execute(statement, values, "publish")[0][0]:
                     return
@@ -129,7 +129,7 @@ class TimelineStore:
                     return
             except TryAgainLater as error:
                 cause = str(error)
-            time.sleep(0.05 * 2**lap)
+            pause(lap)
         raise UnknownOutcome(project=self._project, number=revision.number, cause=cause)
 
     def _has_won(self, revision: Revision, attempt: uuid.UUID, parent: uuid.UUID | None) -> bool:
@@ -187,16 +187,19 @@ class TimelineStore:
     def _execute(
         self, statement: str, values: tuple[Any, ...], operation: str, *, consistency: int | None = None
     ) -> list[tuple[Any, ...]]:
-        try:
+        is_swap = " IF " in statement
+
+        def attempt() -> list[tuple[Any, ...]]:
             if statement not in self._prepared:
                 self._prepared[statement] = self._session.prepare(statement)
             bound = self._prepared[statement].bind(values)
-            bound.is_idempotent = " IF " not in statement
+            bound.is_idempotent = not is_swap
             if consistency is not None:
                 bound.consistency_level = consistency
             return list(self._session.execute(bound, timeout=_TIMEOUT_S))
-        except DRIVER_ERRORS as error:
-            raise as_ours(error, operation=operation) from error
+
+        # What became of a swap is found out by reading, before it is tried again.
+        return patiently(attempt, operation=operation, retries=0 if is_swap else _RETRIES)
 
 
 def _millis(value: Any) -> int:

@@ -12,10 +12,9 @@ from skewless.online import cql
 from skewless.online.cassandra_transport import GROUP
 from skewless.online.codec import Key, key_from_driver, partition_bytes, same_bits
 from skewless.online.connection import OnlineTarget, session_for
-from skewless.online.faults import DRIVER_ERRORS, as_ours
 from skewless.online.routing import Router, in_chunks, prefer
 from skewless.online.rows import RowBatch, StoredRow, served_rows
-from skewless.online.window import RequestWindow
+from skewless.online.window import RequestWindow, prepared
 
 _SHOWN = 20
 _CHUNK = 1024
@@ -88,10 +87,9 @@ class _Rereading:
         self._session = session_for(target)
         self._router = Router(self._session.cluster, target.keyspace)
         operation = f"read the rows of '{view.table}' back"
-        try:
-            self._statement = self._session.prepare(cql.select_exactly(target.keyspace, view))
-        except DRIVER_ERRORS as error:
-            raise as_ours(error, operation=operation) from error
+        self._statement = prepared(
+            self._session, cql.select_exactly(target.keyspace, view), operation=operation, retries=target.retries
+        )
         self._statement.is_idempotent = True
         self._statement.fetch_size = None
         self._window = RequestWindow(operation, in_flight=target.in_flight, retries=target.retries)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import threading
 import time
 from collections import deque
@@ -11,11 +10,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from skewless.online.faults import as_ours, is_overload, is_refusal
+from skewless.online.patience import patiently, pause
 
-_FIRST_PAUSE_S = 0.25
-_LONGEST_PAUSE_S = 5.0
 #: Successes in a row after which a shrunken window grows by one.
 _GROW_AFTER = 32
+
+
+def prepared(session: Any, statement: str, *, operation: str, retries: int) -> Any:
+    """Prepare a statement as patiently as it will be executed. Raises as `patiently` does."""
+    return patiently(lambda: session.prepare(statement), operation=operation, retries=retries)
 
 
 @dataclass(slots=True)
@@ -96,8 +99,7 @@ class RequestWindow:
         if job.attempts > self._retries or is_refusal(error):
             raise as_ours(error, operation=self._operation) from error
         self.retried += 1
-        pause = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** (job.attempts - 1))
-        time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - jitter, not a secret
+        pause(job.attempts)
         self._send(job)
 
     def _send(self, job: _Job) -> None:

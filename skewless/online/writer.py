@@ -16,10 +16,9 @@ from skewless.core.serving import ServedView
 from skewless.online import cql
 from skewless.online.codec import Key, partition_bytes
 from skewless.online.connection import OnlineTarget, session_for
-from skewless.online.faults import DRIVER_ERRORS, as_ours
 from skewless.online.routing import Router, prefer
 from skewless.online.rows import RowBatch, StoredRow, kept_generations, served_keys, served_rows
-from skewless.online.window import RequestWindow
+from skewless.online.window import RequestWindow, prepared
 
 _FIXED_BYTES = {"boolean": 1, "tinyint": 1, "int": 4, "float": 4, "date": 4, "bigint": 8, "double": 8}
 
@@ -124,10 +123,7 @@ class _Mutations:
         operation = f"{operation} rows of '{view.table}'"
         self._session = session_for(target)
         self._router = Router(self._session.cluster, target.keyspace)
-        try:
-            self._statement = self._session.prepare(statement)
-        except DRIVER_ERRORS as error:
-            raise as_ours(error, operation=operation) from error
+        self._statement = prepared(self._session, statement, operation=operation, retries=target.retries)
         self._window = RequestWindow(operation, in_flight=target.in_flight, retries=target.retries)
         types = [column.type for column in self._statement.column_metadata]
         self._variable = [place for place, each in enumerate(types) if each.typename not in _FIXED_BYTES]

@@ -15,9 +15,6 @@ from skewless.online.schema import ensure_keyspace, ensure_project_tables
 from tests.online.freezer import Freezer
 from tests.online.shop import CassandraShop, MemoryShop, Shop
 
-
-
-
 _number = itertools.count()
 
 

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 
-@dataclass(frozen=True)
+@dataclass
 class Freezer:
     pid: int
+    _timer: threading.Timer | None = None
 
     def freeze(self, *, seconds: float | None = None) -> None:
         """Hang, for some seconds or until `thaw`."""
@@ -20,9 +21,13 @@ class Freezer:
         while any(_state(task) != "T" for task in Path(f"/proc/{self.pid}/task").iterdir()):
             time.sleep(0.001)
         if seconds is not None:
-            threading.Timer(seconds, self.thaw).start()
+            self._timer = threading.Timer(seconds, os.kill, (self.pid, signal.SIGCONT))
+            self._timer.start()
 
     def thaw(self) -> None:
+        """Go on."""
+        if self._timer is not None:
+            self._timer.cancel()
         os.kill(self.pid, signal.SIGCONT)
 
 

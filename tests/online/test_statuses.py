@@ -83,11 +83,12 @@ def test_status_deleted_row_beats_its_ttl(shop: Shop) -> None:
     assert statuses(shop) == {Status.DELETED}
 
 
-def test_status_absent_row_hides_an_older_one(shop: Shop) -> None:
+@pytest.mark.parametrize("event_us", [None, T0])
+def test_status_absent_row_hides_an_older_one(shop: Shop, event_us: int | None) -> None:
     view = shop.view()
     shop.serve(view)
     shop.put(view, 5, (1, T0, "", 1.0, 2))
-    shop.put(view, 6, (1, None, "absent", None, None))
+    shop.put(view, 6, (1, event_us, "absent", None, None))
     shop.publish((view, 6))
     vector = shop.client().get("svc", {"user_id": 1})
     assert set(vector.status.values()) == {Status.NOT_FOUND}

@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 import pickle
 import time
+from collections.abc import Iterator
 
 import pytest
 
@@ -70,9 +71,13 @@ def test_write_into_a_missing_table_is_refused_with_what_to_do(cassandra_shop: C
 @pytest.mark.cassandra
 def test_write_of_null_leaves_no_tombstone(cassandra_shop: CassandraShop) -> None:
     view = cassandra_shop.view()
+    table = f'"{cassandra_shop.target.keyspace}"."{view.table}"'
+    # A tombstone at write time 5 would hide this older cell.
+    planted = f'UPDATE {table} USING TIMESTAMP 1 SET "spend" = 99 WHERE "user_id" = 1 AND gen = 5'  # noqa: S608 - our own names
+    cassandra_shop.session.execute(planted)
     cassandra_shop.put(view, 5, (1, T0, "", None, 1))
-    statement = f'SELECT WRITETIME("spend"), WRITETIME("visits") FROM "{cassandra_shop.target.keyspace}"."{view.table}"'  # noqa: S608 - our own names
-    assert cassandra_shop.session.execute(statement).one() == (None, 5)
+    statement = f'SELECT "spend", state, "visits" FROM {table}'  # noqa: S608 - our own names
+    assert cassandra_shop.session.execute(statement).one() == (99.0, None, 1)
 
 
 @pytest.mark.cassandra
@@ -80,8 +85,14 @@ def test_write_of_null_leaves_no_tombstone(cassandra_shop: CassandraShop) -> Non
 def test_write_repeats_what_failed_while_the_node_was_frozen(cassandra_shop: CassandraShop, frozen: Freezer) -> None:
     view = cassandra_shop.view()
     target = dataclasses.replace(cassandra_shop.target, retries=8)
-    frozen.freeze(seconds=6.5)
-    result = next(write_rows(target, view, 5, [rows_of(view, users(300))]))
+
+    def batches() -> Iterator[Rows]:
+        yield rows_of(view, users(50))
+        frozen.freeze(seconds=6.5)
+        yield rows_of(view, users(300)[50:])
+
+    result = next(write_rows(target, view, 5, batches()))
+    assert result["written"] == 300
     assert result["retried"] > 0
     assert cassandra_shop.verify(view, 5, rows_of(view, users(300)))["mismatches"] == 0
 

@@ -8,7 +8,7 @@ import pytest
 from cassandra import InvalidRequest, WriteTimeout
 
 from skewless.errors import StoreUnreachable
-from skewless.online import window as window_module
+from skewless.online import patience
 from skewless.online.errors import StoreRefused
 from skewless.online.window import RequestWindow
 
@@ -35,7 +35,7 @@ class Answer:
 
 @pytest.fixture(autouse=True)
 def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(window_module, "_FIRST_PAUSE_S", 0.0)
+    monkeypatch.setattr(patience, "_FIRST_PAUSE_S", 0.0)
 
 
 def late() -> WriteTimeout:

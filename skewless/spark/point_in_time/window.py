@@ -24,7 +24,7 @@ from skewless.spark.dtypes import spark_schema
 from skewless.spark.value_tables import of_generations, standing
 
 _AT, _ERA, _SIDE, _CARRY, _ROW = "_at_us", "_era", "_side", "_carry", "_row"
-_SERVED_ERA, _SIMULATED_ERA, _NO_TIME = 0, 1, 2
+_SERVED_ERA, _SIMULATED_ERA, _NO_TIME, _NO_ERA = 0, 1, 2, 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,8 @@ def joined(spine: DataFrame, values: Sequence[ViewValues], *, time_column: str, 
 def _with_view(spine: DataFrame, values: ViewValues, *, time_column: str, as_served: bool) -> DataFrame:
     keys = values.view.entity.key_names
     if values.newest is None:
-        return spine.withColumn(values.view.name, _unpublished(values.view, (*keys, time_column)))
+        nothing = _unpublished(values, time_column=time_column, as_served=as_served)
+        return spine.withColumn(values.view.name, nothing)
     observed = _observed(spine, values, time_column=time_column, as_served=as_served)
     rows = observed.unionByName(_value_rows(values, as_served=as_served), allowMissingColumns=True)
     order = Window.partitionBy(*keys, _ERA).orderBy(_AT, _SIDE)
@@ -89,21 +90,20 @@ def _observed(spine: DataFrame, values: ViewValues, *, time_column: str, as_serv
     placed = spine.select(*keys, F.struct("*").alias(_CARRY), time_us.alias("_observed_us"))
     newest = _step(values.newest)
     if not as_served:
-        era = F.when(F.col("_observed_us").isNull(), _NO_TIME).otherwise(_SIMULATED_ERA)
+        era = F.when(F.col("_observed_us").isNull(), _NO_TIME).otherwise(_NO_ERA)
         nowhere = F.lit(None).cast("long")
         timed = placed.withColumns({"_step": newest, "_revision": nowhere, _ERA: era})
         timed = timed.withColumn("_instant_us", F.col("_observed_us"))
         return timed.withColumns({_AT: F.col("_instant_us"), _SIDE: F.lit(1)})
     past = F.filter(F.array(*map(_step, values.steps)), lambda step: step["from_us"] <= F.col("_observed_us"))
     told = placed.withColumn("_told", F.try_element_at(past, F.lit(-1)))
-    seen = F.filter(_instants(values), lambda each: each["from_us"] <= F.col("_observed_us"))
     era = (
         F.when(F.col("_observed_us").isNull(), _NO_TIME)
         .when(F.col("_told").isNotNull(), _SERVED_ERA)
         .otherwise(_SIMULATED_ERA)
     )
     delayed = F.col("_observed_us") - F.lit(values.view.delay_us)
-    revision = F.when(F.col("_told").isNotNull(), F.try_element_at(seen, F.lit(-1))["number"])
+    revision = F.when(F.col("_told").isNotNull(), _revision_at(values, F.col("_observed_us")))
     timed = told.withColumns({"_step": F.coalesce(F.col("_told"), newest), "_revision": revision, _ERA: era})
     instant = F.when(F.col(_ERA) == _SERVED_ERA, F.col("_observed_us")).otherwise(delayed)
     at = F.when(F.col(_ERA) == _SERVED_ERA, F.col("_step.generation")).otherwise(delayed)
@@ -117,7 +117,8 @@ def _value_rows(values: ViewValues, *, as_served: bool) -> DataFrame:
     counting = [number for number in values.published if number <= generation]
     history = standing(view, of_generations(values.history, counting))
     event_us = F.unix_micros(EVENT_TIMESTAMP)
-    past = _positioned(view, history, at=event_us, era=_SIMULATED_ERA, state=FLAG)
+    era = _SIMULATED_ERA if as_served else _NO_ERA
+    past = _positioned(view, history, at=event_us, era=era, state=FLAG)
     if not as_served:
         return past
     served = of_generations(values.served, values.published)
@@ -132,9 +133,14 @@ def _positioned(view: FeatureView, rows: DataFrame, *, at: Column, era: int, sta
     )
 
 
-def _instants(values: ViewValues) -> Column:
+def _revision_at(values: ViewValues, instant_us: Column) -> Column:
+    """The number of the revision in force at an instant, whether or not it moves the view; null before the first."""
+    nothing = F.lit(None).cast("long")
+    if not values.revisions:
+        return nothing
     pairs = (F.struct(F.lit(at).alias("from_us"), F.lit(number).alias("number")) for at, number in values.revisions)
-    return F.array(*pairs)
+    seen = F.filter(F.array(*pairs), lambda each: each["from_us"] <= instant_us)
+    return F.try_element_at(seen, F.lit(-1))["number"].cast("long")
 
 
 def _step(step: Step | None) -> Column:
@@ -180,17 +186,19 @@ def _fresh_us(view: FeatureView, event_us: Column) -> Column:
     return F.least(F.col("_step.through_us"), last_tick)
 
 
-def _unpublished(view: FeatureView, required: tuple[str, ...]) -> Column:
-    fields = spark_schema({feature.name: feature.dtype for feature in view.features})
+def _unpublished(values: ViewValues, *, time_column: str, as_served: bool) -> Column:
+    fields = spark_schema({feature.name: feature.dtype for feature in values.view.features})
     missing = F.lit(None).cast("long")
+    required = (*values.view.entity.key_names, time_column)
     asks_nothing = F.greatest(*(F.col(f"`{column}`").isNull() for column in required))
     status = F.when(asks_nothing, Status.NOT_FOUND.value).otherwise(Status.UNPUBLISHED.value)
+    time_us = F.unix_micros(F.col(f"`{time_column}`"))
     return F.struct(
         status.alias("status"),
         missing.alias("event_us"),
         missing.alias("age_us"),
         missing.alias("generation"),
-        missing.alias("revision"),
+        (_revision_at(values, time_us) if as_served else missing).alias("revision"),
         F.lit(False).alias("is_simulated"),
         F.lit(None).cast(fields).alias("values"),
     )

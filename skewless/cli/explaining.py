@@ -1,0 +1,63 @@
+"""explain: why a value is what it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from skewless.cli.desk import Desk
+from skewless.cli.options import instant, typed_keys
+from skewless.cli.output import Part, Table, cell
+from skewless.core.time import format_instant, from_us
+
+if TYPE_CHECKING:
+    from skewless.flows.explain import Explanation
+
+_SHOWN = 12
+
+
+def explain(
+    desk: Desk,
+    view: Annotated[str, typer.Argument(metavar="VIEW", help="A feature view; `skewless list` shows them.")],
+    keys: Annotated[list[str], typer.Argument(metavar="KEY=VALUE", help="The entity, such as household_id=1.")],
+    *,
+    at: Annotated[str | None, typer.Option(metavar="T", help="The observation time; default now.")] = None,
+) -> None:
+    """Show what was said of one entity, what won at a time, and why the rest did not.
+
+    For example:
+
+        skewless explain household_spend household_id=1 --at 2017-10-12T09:00Z
+    """
+    moment = instant(at) or from_us(desk.shop.clock.now_us())
+    found = desk.shop.definitions.view(view)
+    entity = typed_keys(keys, found.entity.keys, service=view)
+    told = desk.store.explain(view, entity, at=moment)
+    desk.show(asdict(told), _told(told))
+
+
+def _told(told: Explanation) -> Iterator[Part]:
+    keys = " ".join(f"{key}={value}" for key, value in told.keys.items())
+    yield f"{told.view} {keys} at {format_instant(told.at)}"
+    yield f"{told.era}; generation {cell(told.generation)}"
+    yield ""
+    rows = [
+        [
+            format_instant(from_us(one.event_us)),
+            str(one.generation),
+            one.verdict,
+            one.flag or ", ".join(f"{name}={cell(value)}" for name, value in one.values.items()),
+        ]
+        for one in told.considered[:_SHOWN]
+    ]
+    yield Table(("event time", "generation", "verdict", "said"), rows)
+    if len(told.considered) > _SHOWN:
+        yield f"… and {len(told.considered) - _SHOWN} older statements (--json shows up to 50)."
+    yield ""
+    yield Table(
+        ("feature", "value", "status"),
+        [[name, cell(value), told.answer.status[name].value] for name, value in told.answer.values.items()],
+    )

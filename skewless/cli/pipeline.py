@@ -1,0 +1,150 @@
+"""land, run, materialize, validate, push, publish, rollback: what writes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from skewless.cli.desk import Desk
+from skewless.cli.options import Accept, Now, Through, Views, instant, reasons
+from skewless.cli.output import Part, Table, cell
+from skewless.core.run_record import RunRecord, ViewOutcome
+from skewless.core.time import format_instant, from_us
+from skewless.errors import UsageError
+
+
+def land(
+    desk: Desk,
+    source: Annotated[str, typer.Argument(metavar="SOURCE", help="A source of the definitions.")],
+    file: Annotated[str, typer.Argument(metavar="FILE", help="A CSV, JSON or Parquet file or folder.")],
+    mode: Annotated[str, typer.Option(metavar="MODE", help="append, upsert or delete.")] = "append",
+    key: Annotated[
+        list[str] | None,
+        typer.Option(metavar="COLUMN", help="Identifies a row, for upsert and delete. Repeatable."),
+    ] = None,
+) -> None:
+    """Bring a file into a source's Delta table, as one new version.
+
+    Append adds the rows; upsert replaces those of equal keys and adds the rest; delete removes those of equal keys.
+
+    For example:
+
+        skewless land transactions new.parquet
+        skewless land transactions fixed.csv --mode upsert --key basket_id --key product_id
+    """
+    if "://" not in file and not Path(file).exists():
+        raise UsageError(f"There is no file '{file}'. Correct the path.")
+    rows = desk.store.land(source, file, mode=mode, keys=tuple(key or ()))
+    desk.show({"source": source, "rows": rows, "mode": mode}, [f"{source}: {rows:,} rows landed ({mode})."])
+
+
+def run(desk: Desk, views: Views = None, through: Through = None, now: Now = None, accept: Accept = None) -> None:
+    """Materialize, validate, push and publish views in one revision.
+
+    Readers see all of it or nothing. When the gate refuses a view, nothing becomes visible (exit code 10); when no
+    source changed and no tick came due, nothing is done (11); a killed run is settled by the next one.
+
+    For example:
+
+        skewless run
+        skewless run household_spend --through 2017-10-02
+        skewless run --accept 'breaker.null_rate_jump=tills were closed on Sunday'
+    """
+    store, checks = desk.store, reasons(accept)
+    _show_record(desk, store.run(*desk.checked(views), through=instant(through), now=instant(now), accept=checks))
+
+
+def materialize(desk: Desk, views: Views = None, through: Through = None, now: Now = None) -> None:
+    """Compute what is due into history, as invisible generations.
+
+    For example:
+
+        skewless materialize household_spend --through 2017-10-02
+    """
+    record = desk.store.run_stage("materialize", *desk.checked(views), through=instant(through), now=instant(now))
+    _show_record(desk, record)
+
+
+def validate(desk: Desk, views: Views = None, now: Now = None, accept: Accept = None) -> None:
+    """Let the gate judge what was materialized; refused values go no further (exit code 10).
+
+    For example:
+
+        skewless validate household_spend
+    """
+    record = desk.store.run_stage("validate", *desk.checked(views), now=instant(now), accept=reasons(accept))
+    _show_record(desk, record)
+
+
+def push(desk: Desk, views: Views = None, now: Now = None) -> None:
+    """Write what was validated into the online store and read it back; readers do not see it yet.
+
+    For example:
+
+        skewless push household_spend
+    """
+    _show_record(desk, desk.store.run_stage("push", *desk.checked(views), now=instant(now)))
+
+
+def publish(desk: Desk, views: Views = None, now: Now = None) -> None:
+    """Make what was pushed visible, in one revision.
+
+    For example:
+
+        skewless publish household_spend
+    """
+    _show_record(desk, desk.store.run_stage("publish", *desk.checked(views), now=instant(now)))
+
+
+def rollback(
+    desk: Desk,
+    views: Views = None,
+    to: Annotated[int | None, typer.Option(metavar="REV", help="The revision; default the one before.")] = None,
+    now: Now = None,
+) -> None:
+    """Point views at what an earlier revision said of them; no data move.
+
+    A later revision rolls forward again. Views that stand rolled back refuse to run until then.
+
+    For example:
+
+        skewless rollback
+        skewless rollback household_spend --to 3
+    """
+    revision = desk.store.rollback(*desk.checked(views), to=to, now=instant(now))
+    since = format_instant(from_us(revision.visible_from_us))
+    payload = {
+        "revision": revision.number,
+        "kind": revision.kind,
+        "visible_from": from_us(revision.visible_from_us),
+        "views": {
+            view: {"generation": one.generation, "through": from_us(one.through_us)}
+            for view, one in revision.views.items()
+        },
+    }
+    rows = [
+        [view, str(one.generation), format_instant(from_us(one.through_us))] for view, one in revision.views.items()
+    ]
+    head = f"Revision {revision.number} ({revision.kind}), visible from {since}."
+    desk.show(payload, [head, Table(("view", "generation", "through"), rows)])
+
+
+def _show_record(desk: Desk, record: RunRecord) -> None:
+    desk.show(record.to_json(), _told(record))
+
+
+def _told(record: RunRecord) -> Iterator[Part]:
+    rows = [_outcome(one) for one in record.views]
+    if rows:
+        yield Table(("view", "outcome", "generation", "through", "new rows", "pushed", "seconds"), rows)
+    yield f"{record.message} Run {record.run_id}, {record.seconds:.1f} s."
+
+
+def _outcome(one: ViewOutcome) -> list[str]:
+    through = None if one.through_us is None else format_instant(from_us(one.through_us))
+    seconds = f"{sum(one.seconds.values()):.1f}" if one.seconds else None
+    cells: list[Any] = [one.view, one.outcome, one.generation, through, one.counts.get("new"), one.pushed, seconds]
+    return [cell(value) for value in cells]

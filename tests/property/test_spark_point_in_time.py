@@ -1,0 +1,117 @@
+"""The Spark join against the oracle, over hundreds of generated histories.
+
+One job per batch: the three modes are joined to one spine and collected together. A spine row of a null key or time is
+answered NOT_FOUND, and still tells which generation and revision readers were told to use (as the online client does);
+the oracle leaves that open.
+"""
+
+from __future__ import annotations
+
+from functools import reduce
+from typing import Any
+
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from skewless.core.service import FeatureService
+from skewless.spark.point_in_time.window import ViewValues, joined
+from skewless.spark.training import laid_out
+from tests.support import oracle
+from tests.support.frames import assert_same_rows, frame, rows_of
+from tests.support.histories import SPINE, Batch, Example, make_batches, spine_rows, spine_us
+from tests.support.spark_batches import as_known, values_of
+
+pytestmark = [pytest.mark.spark, pytest.mark.slow]
+
+EVERY_MODE = ("as-served", "event-time", "as-known")
+
+
+# between them: row and tick views with and without ttl, one that never was published, rolled back to the end, reverts
+@pytest.mark.parametrize("seed", [9, 22])
+def test_join_of_generated_histories_equals_oracle_in_every_mode(spark: SparkSession, seed: int) -> None:
+    for batch in make_batches(seed, timelines=8, examples=30, spine=14):
+        values = values_of(spark, batch)
+        known_us = batch.plan.revisions[len(batch.plan.revisions) // 2].visible_from_us if batch.plan.revisions else 0
+        spine = frame(spark, SPINE, spine_rows(batch.examples))
+        told = [
+            answered(spine, values, "as-served", as_served=True),
+            answered(spine, values, "event-time", as_served=False),
+            answered(spine, as_known(values, known_us), "as-known", as_served=False),
+        ]
+        expected = [row for mode in EVERY_MODE for row in wanted(batch, mode, known_us)]
+        assert_same_rows(reduce(DataFrame.unionByName, told), expected)
+
+
+def answered(spine: DataFrame, values: ViewValues, mode: str, *, as_served: bool) -> DataFrame:
+    """Mode, the spine's columns, and everything that is told of the view and of each feature."""
+    name = values.view.name
+    service = FeatureService("svc", features=[values.view])
+    told = joined(spine, [values], time_column="at", as_served=as_served)
+    laid = laid_out(told, told, service, with_status=True)
+    facts = [F.col(f"{name}.{fact}") for fact in ("event_us", "age_us", "generation", "is_simulated")]
+    # which revision is a question of as-served alone: the others are told by their caller
+    revision = F.col(f"{name}.revision")
+    features = [F.col(f"{name}__{feature}{end}") for feature in values.view.feature_names for end in ("", "__status")]
+    ends = [column.alias(f"c{place}") for place, column in enumerate([*facts, revision, *features])]
+    return laid.select(F.lit(mode).alias("mode"), *spine.columns, *ends)
+
+
+def wanted(batch: Batch, mode: str, known_us: int) -> list[tuple[Any, ...]]:
+    return [
+        (mode, *row, *content(expected(example, row, mode, known_us)))
+        for example in batch.examples
+        for row in spine_us([example])
+    ]
+
+
+def expected(example: Example, row: tuple[Any, ...], mode: str, known_us: int) -> oracle.Answer:
+    _, entity, at_us, _ = row
+    told = ask(example, (example.number, entity), at_us, mode, known_us)
+    if entity is not None or at_us is None:
+        return told
+    told_to_use = ask(example, (example.number, "no such entity"), at_us, mode, known_us)
+    return oracle.Answer(
+        **{**vars(told), "generation": told_to_use.generation, "revision": told_to_use.revision}
+    )
+
+
+def ask(example: Example, key: oracle.Key, at_us: int | None, mode: str, known_us: int) -> oracle.Answer:
+    if mode == "as-served":
+        return oracle.as_served(example.world, key, at_us)
+    if mode == "event-time":
+        return oracle.event_time(example.world, key, at_us)
+    told = oracle.as_known(example.world, key, at_us, known_us=known_us)
+    return oracle.Answer(**{**vars(told), "revision": None})
+
+
+def content(told: oracle.Answer) -> tuple[Any, ...]:
+    values = [one for name in told.values for one in (told.values[name], told.statuses[name])]
+    return (told.event_us, told.age_us, told.generation, told.simulated, told.revision, *values)
+
+
+def test_join_of_two_views_answers_each_as_if_it_were_alone(spark: SparkSession) -> None:
+    batches = make_batches(5, timelines=2, examples=20, spine=10)
+    examples = [example for batch in batches for example in batch.examples]
+    spine = frame(spark, SPINE, spine_rows(examples))
+    values = [values_of(spark, batch) for batch in batches]
+    told = joined(spine, values, time_column="at", as_served=True)
+    together = told.select(*spine.columns, *_structs(values))
+    expected_rows = []
+    for example, row in ((example, row) for example in examples for row in spine_us([example])):
+        told_by = [_alone(batch, example, row) for batch in batches]
+        expected_rows.append((*row, *told_by))
+    assert_same_rows(rows_of(together), expected_rows)
+
+
+def _structs(values: list[ViewValues]) -> list[Any]:
+    return [F.struct(F.col(f"{one.view.name}.status"), F.col(f"{one.view.name}.event_us")) for one in values]
+
+
+def _alone(batch: Batch, example: Example, row: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The oracle's answer of one view to a spine row of any example."""
+    own = {one.number: one for one in batch.examples}.get(example.number)
+    world = own.world if own else batch.examples[0].world
+    told = oracle.as_served(world, (example.number, row[1]), row[2])
+    status = next(iter(told.statuses.values()))
+    return ("PRESENT" if status == "NULL" else status, told.event_us)
