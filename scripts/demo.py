@@ -124,7 +124,7 @@ def live(demo: Demo, arrivals: list[demo_data.Arrival], client: OnlineClient) ->
             land(demo, arrival)
         run(demo, arrival, "weekly", f"Run of {arrival.at:%d %B %Y}: only what changed is computed and pushed")
         read(demo, client, arrival.at, hours=(12,))
-        if number == 2:  # noqa: PLR2004 - the second weekly run is the one that is rolled back
+        if number == 2:
             roll_back_and_forward(demo, client, arrival.at)
 
 
@@ -229,9 +229,8 @@ def timed_reads(demo: Demo) -> dict[str, float]:
         for key in keys(200):
             pinned.get(CHURN, key, deadline_ms=1_000)
         singles = [_timed(lambda key=key: pinned.get(CHURN, key, deadline_ms=1_000)) for key in keys(SINGLE_READS)]
-        batches = [
-            _timed(lambda some=keys(BATCH): pinned.get_many(CHURN, some, deadline_ms=1_000)) for _ in range(BATCH_READS)
-        ]
+        some = [keys(BATCH) for _ in range(BATCH_READS)]
+        batches = [_timed(lambda many=many: pinned.get_many(CHURN, many, deadline_ms=1_000)) for many in some]
     return {
         "online_p50_ms": round(statistics.median(singles), 3),
         "online_p99_ms": round(statistics.quantiles(singles, n=100)[98], 3),

@@ -72,7 +72,8 @@ def write_arrivals(folder: Path, *, households: int | None = None) -> list[Arriv
     changed = _chosen(rng, number, CORRECTED)
     deleted = _chosen(rng, number, DELETED, without=changed)
     folder.mkdir(parents=True, exist_ok=True)
-    return [_arrival(folder, rows, index, number, due, changed, deleted) for index in range(len(ARRIVALS))]
+    plan = _Plan(folder, rows, number, due, changed, deleted)
+    return [plan.arrival(index) for index in range(len(ARRIVALS))]
 
 
 def _chosen(
@@ -89,26 +90,40 @@ def _chosen(
     return found
 
 
-def _arrival(  # noqa: PLR0913 - one row of the plan above
-    folder: Path,
-    rows: pd.DataFrame,
-    index: int,
-    number: np.ndarray,
-    due: np.ndarray,
-    changed: dict[int, np.ndarray],
-    deleted: dict[int, np.ndarray],
-) -> Arrival:
-    here = number == index
-    new = _written(rows[here], folder / f"new_{index}.parquet")
-    counts = {"new": int(here.sum()), "late": int((here & (due < index)).sum()), "corrected": 0, "deleted": 0}
-    corrected = gone = None
-    if len(changed.get(index, ())):
-        better = rows.iloc[changed[index]].copy()
-        better["sales_value"] = (better["sales_value"] * 0.9).round(2)
-        corrected = _written(better, folder / f"corrected_{index}.parquet")
-        gone = _written(rows.iloc[deleted[index]], folder / f"deleted_{index}.parquet")
-        counts |= {"corrected": len(better), "deleted": len(deleted[index])}
-    return Arrival(ARRIVALS[index], new, corrected, gone, counts)
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """Which row arrives when.
+
+    Attributes:
+        folder: Where the files go.
+        rows: All rows.
+        number: Row → the arrival that brings it.
+        due: Row → the arrival that would have brought it, had it not been late.
+        changed: Arrival → rows that it corrects.
+        deleted: Arrival → rows that it withdraws.
+    """
+
+    folder: Path
+    rows: pd.DataFrame
+    number: np.ndarray
+    due: np.ndarray
+    changed: dict[int, np.ndarray]
+    deleted: dict[int, np.ndarray]
+
+    def arrival(self, index: int) -> Arrival:
+        """Write the files of one arrival."""
+        here = self.number == index
+        new = _written(self.rows[here], self.folder / f"new_{index}.parquet")
+        late = int((here & (self.due < index)).sum())
+        counts = {"new": int(here.sum()), "late": late, "corrected": 0, "deleted": 0}
+        corrected = gone = None
+        if len(self.changed.get(index, ())):
+            better = self.rows.iloc[self.changed[index]].copy()
+            better["sales_value"] = (better["sales_value"] * 0.9).round(2)
+            corrected = _written(better, self.folder / f"corrected_{index}.parquet")
+            gone = _written(self.rows.iloc[self.deleted[index]], self.folder / f"deleted_{index}.parquet")
+            counts |= {"corrected": len(better), "deleted": len(self.deleted[index])}
+        return Arrival(ARRIVALS[index], new, corrected, gone, counts)
 
 
 def write_dimensions(folder: Path, *, households: int | None = None) -> dict[str, Path]:

@@ -66,7 +66,10 @@ class Story:
             ("source rows", f"{summary['source_rows'].get('transactions', 0):,} purchases"),
             ("value rows", values),
             ("published", f"{summary['generations']} generations in {summary['revisions']} revisions"),
-            ("training set", f"{summary['training_rows']:,} rows in {summary['training_seconds']} s → {summary['training']}"),
+            (
+                "training set",
+                f"{summary['training_rows']:,} rows in {summary['training_seconds']} s → {summary['training']}",
+            ),
             ("", f"{simulated:,} of them from before the first publish (simulated)"),
             ("manifest", summary["manifest"]),
             ("push", f"{summary['push_rows']:,} entities, {summary['push_rows_per_second'] or 0:,} per second"),

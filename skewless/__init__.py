@@ -64,7 +64,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401 - the type of a module attribute
+def __getattr__(name: str) -> Any:
     """Load `FeatureStore` when it is asked for: it needs Spark, which services and `skewless --help` do not have."""
     if name != "FeatureStore":
         raise AttributeError(name)

@@ -55,9 +55,7 @@ class FeatureStore:
     workshop: Workshop
 
     @staticmethod
-    def open(
-        conf: str | Path = "conf", *, env: str | None = None, say: Callable[[str], None] = quiet
-    ) -> FeatureStore:
+    def open(conf: str | Path = "conf", *, env: str | None = None, say: Callable[[str], None] = quiet) -> FeatureStore:
         """Open an environment.
 
         Args:

@@ -11,11 +11,13 @@ from feature_defs.sources import products, transactions
 from skewless import Feature, Float64, SnapshotView, String, days, gxe
 
 
-def favourites(sources: Mapping[str, DataFrame], as_of: Column) -> DataFrame:  # noqa: ARG001 - the cut is made already
+def favourites(sources: Mapping[str, DataFrame], as_of: Column) -> DataFrame:
     """The department with most spend in 90 days and its share; sums in whole cents, ties by the name."""
     departments = sources["products"].select("product_id", "department")
     cents = F.rint(F.col("sales_value") * 100).cast("long").alias("cents")
-    bought = sources["transactions"].select("household_id", "product_id", cents).join(F.broadcast(departments), "product_id")
+    bought = (
+        sources["transactions"].select("household_id", "product_id", cents).join(F.broadcast(departments), "product_id")
+    )
     by_department = bought.groupBy("household_id", "department").agg(F.sum("cents").alias("cents"))
     favourite = F.max(F.struct("cents", "department"))
     total = F.sum("cents")

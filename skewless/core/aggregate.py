@@ -49,7 +49,7 @@ def CountDistinct(column: str, *, over: timedelta | None = None, where: str | No
     return Aggregate("count_distinct", column, over, where, Int64)
 
 
-def Sum(  # noqa: N802, PLR0913 - a declaration, all by keyword
+def Sum(  # noqa: N802 - a declaration, all by keyword
     column: str,
     *,
     over: timedelta | None = None,
@@ -57,7 +57,10 @@ def Sum(  # noqa: N802, PLR0913 - a declaration, all by keyword
     dtype: DType = Float64,
     scale: int = DEFAULT_SCALE,
 ) -> Aggregate:
-    """Sum of `column`, Float64 (rounded half away from zero to 10**-scale, then exact) or Int64; null when no value is in the window."""
+    """Sum of `column`, Float64 or Int64; null when no value is in the window.
+
+    Floating-point values are rounded to 10**-scale, half away from zero, and then summed exactly.
+    """
     if dtype not in (Float64, Int64):
         raise DefinitionError(f"Sum('{column}') gives Float64 or Int64, not {dtype}.")
     return Aggregate("sum", column, over, where, dtype, 0 if dtype == Int64 else scale)

@@ -33,7 +33,7 @@ class FeatureService:
     description: str = ""
     tags: tuple[str, ...] = ()
 
-    def __init__(  # noqa: PLR0913 - a declaration, all by keyword
+    def __init__(
         self,
         name: str,
         *,

@@ -10,7 +10,13 @@ from skewless.core.serving import serving_manifest
 from skewless.core.view import FeatureView
 from skewless.flows.workshop import Workshop
 from skewless.plan.definition_plan import DefinitionPlan
-from skewless.registry.compiled import AppliedProject, CompiledProject, apply_compiled, compile_definitions, load_applied
+from skewless.registry.compiled import (
+    AppliedProject,
+    CompiledProject,
+    apply_compiled,
+    compile_definitions,
+    load_applied,
+)
 from skewless.spark.meaning import describe_transform
 from skewless.spark.read import SourceMissing, check_schema
 from skewless.validation.suite import check_rules
@@ -50,9 +56,7 @@ def apply(shop: Workshop) -> tuple[DefinitionPlan, AppliedProject]:
         before = load_applied(shop.heads, shop.settings.project)
         wanted = compiled(shop)
         changes = before.plan(wanted)
-        applied = apply_compiled(
-            shop.heads, wanted, applied=before, author=getpass.getuser(), clock=SystemClock()
-        )
+        applied = apply_compiled(shop.heads, wanted, applied=before, author=getpass.getuser(), clock=SystemClock())
         _prepare_online(shop, applied)
     return changes, applied
 

@@ -100,7 +100,9 @@ def _era(view: FeatureView, timeline: Timeline, at_us: int) -> tuple[str, int | 
         step, since = told[-1], format_instant(from_us(told[-1].from_us))
         return f"served: revision {step.revision}, visible since {since}", step.pointer.generation, at_us
     newest = steps[-1]
-    text = f"simulated: before the first publish, so the newest generation less a delay of {view.delay_us // 1_000_000} s"
+    text = (
+        f"simulated: before the first publish, so the newest generation less a delay of {view.delay_us // 1_000_000} s"
+    )
     return text, newest.pointer.generation, at_us - view.delay_us
 
 

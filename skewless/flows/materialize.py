@@ -101,9 +101,7 @@ def due(
     return Work(situation, pins, min([before_us, *(one for one in touched if one is not None)]), through)
 
 
-def planned(
-    shop: Workshop, works: Iterable[Work], *, previous: int, now_us: int, run_id: str
-) -> dict[str, Generation]:
+def planned(shop: Workshop, works: Iterable[Work], *, previous: int, now_us: int, run_id: str) -> dict[str, Generation]:
     """Number the generations of a run and record them before anything else is written.
 
     A number that was not recorded could be given out twice, and rows of a killed attempt would count as the next's.

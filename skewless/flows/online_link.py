@@ -52,9 +52,7 @@ class OnlineLink:
     def prepare(self, views: list[ServedView], manifests: list[ServingManifest]) -> None:
         """Create what is missing: keyspace, tables, and the manifests of services."""
         keyspace, online = self.target.keyspace, self.settings.online
-        ensure_keyspace(
-            self.session, keyspace, local_dc=online.local_dc, replication_factor=online.replication_factor
-        )
+        ensure_keyspace(self.session, keyspace, local_dc=online.local_dc, replication_factor=online.replication_factor)
         ensure_project_tables(self.session, keyspace)
         for view in views:
             ensure_view_table(self.session, keyspace, view)

@@ -168,16 +168,14 @@ def _online(
     return answers, revision, at_us
 
 
-def _online_answer(vector: Any) -> Answer:  # noqa: ANN401 - a FeatureVector of the online room
+def _online_answer(vector: Any) -> Answer:
     told: dict[str, tuple[str, object]] = {
         feature: (vector.status[feature].value, value) for feature, value in vector.values.items()
     }
     return {**told, **{view: ("event_time", _as_us(at)) for view, at in vector.event_time.items()}}
 
 
-def _offline(
-    shop: Workshop, pins: Pins, keys: Sequence[Mapping[str, object]], *, at_us: int
-) -> list[Answer]:
+def _offline(shop: Workshop, pins: Pins, keys: Sequence[Mapping[str, object]], *, at_us: int) -> list[Answer]:
     """The rule's answers from history at the generation that readers use at the instant; served rows play no part."""
     view_keys: dict[str, DType] = {key: dtype for view in pins.views for key, dtype in view.entity.keys.items()}
     schema = spark_schema({**view_keys, _TIME: Timestamp})
@@ -188,7 +186,7 @@ def _offline(
     return [_offline_answer(found[tuple(key[name] for name in view_keys)], pins) for key in keys]
 
 
-def _offline_answer(row: Any, pins: Pins) -> Answer:  # noqa: ANN401 - a Spark row
+def _offline_answer(row: Any, pins: Pins) -> Answer:
     told: dict[str, tuple[str, object]] = {}
     for view in pins.views:
         answer = row[view.name].asDict(recursive=True)

@@ -97,9 +97,7 @@ def _refuse_swept(shop: Workshop, timeline: Timeline, target: Revision) -> None:
         raise UsageError(message)
 
 
-def _move(
-    shop: Workshop, pointers: Mapping[str, Pointer], *, timeline: Timeline, kind: str, run_id: str
-) -> Revision:
+def _move(shop: Workshop, pointers: Mapping[str, Pointer], *, timeline: Timeline, kind: str, run_id: str) -> Revision:
     """The one durable effect that changes what readers see; the ledger's copy follows, and recovery repairs it."""
     head = timeline.head
     delay_us = duration_us(shop.settings.online.activation_delay)
@@ -117,7 +115,9 @@ def _move(
         shop.online.timeline.publish(revision, expected=head.number if head is not None else None)
     shop.ledger.add_revision(revision)
     views = ", ".join(sorted(pointers))
-    shop.say(f"Revision {revision.number} ({kind} of {views}) from {format_instant(from_us(revision.visible_from_us))}.")
+    shop.say(
+        f"Revision {revision.number} ({kind} of {views}) from {format_instant(from_us(revision.visible_from_us))}."
+    )
     return revision
 
 

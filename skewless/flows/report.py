@@ -72,9 +72,7 @@ def _view(shop: Workshop, view: FeatureView, runs: Sequence[Mapping[str, Any]], 
     )
 
 
-def _state(
-    view: FeatureView, newest: Mapping[str, Any] | None, through_us: int | None, now_us: int
-) -> tuple[str, str]:
+def _state(view: FeatureView, newest: Mapping[str, Any] | None, through_us: int | None, now_us: int) -> tuple[str, str]:
     """The one word for a view, and why."""
     if newest is not None and newest["outcome"] == "refused":
         failed = [result for result in newest["verdict"]["results"] if not result["passed"]]
@@ -122,7 +120,9 @@ def _features(view: FeatureView, counts: Sequence[Mapping[str, int]]) -> tuple[F
 
 def _generation(run: Mapping[str, Any], found: Mapping[str, Any]) -> GenerationRow:
     counts = found["counts"]
-    parts = [f"{counts[kind]:,} {kind}" for kind in ("new", "corrected", "retracted", "quarantined") if counts.get(kind)]
+    parts = [
+        f"{counts[kind]:,} {kind}" for kind in ("new", "corrected", "retracted", "quarantined") if counts.get(kind)
+    ]
     return GenerationRow(
         number=found["generation"],
         state=_STATES.get(found["outcome"], found["outcome"]),

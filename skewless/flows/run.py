@@ -19,6 +19,7 @@ from skewless.flows.materialize import Work, due, materialize, pinned_sources, p
 from skewless.flows.publish import publish
 from skewless.flows.records import keep, new_run_id
 from skewless.flows.recover import give_up, settle, synced_timeline
+from skewless.flows.side_by_side import side_by_side
 from skewless.flows.situation import Situation, situation, waiting
 from skewless.flows.validate import validate
 from skewless.flows.workshop import Workshop
@@ -196,10 +197,12 @@ def _materialize(attempt: Attempt, views: tuple[FeatureView, ...], through: date
         raise NothingToDo("No source changed and no tick came due. Nothing to do.")
     previous = max((one.number for one in attempt.known), default=0)
     generations = planned(shop, works, previous=previous, now_us=now_us, run_id=attempt.run_id)
-    made: list[Generation] = []
-    for work in works:
+
+    def computed(work: Work) -> Generation:
         with attempt.timed(work.view.name, "materialize"):
-            made.append(materialize(shop, work, generations[work.view.name]))
+            return materialize(shop, work, generations[work.view.name])
+
+    made = side_by_side(computed, works)
     written = [one for one in made if one.state is GenerationState.MATERIALIZED]
     empty = [one for one in made if one.state is GenerationState.PLANNED]
     shop.ledger.record([*written, *(replace(one, state=GenerationState.PURGED) for one in empty)])
@@ -231,9 +234,7 @@ def _validate(attempt: Attempt, accept: Mapping[str, str] | None) -> None:
     judged = []
     for name, generation in attempt.generations.items():
         with attempt.timed(name, "validate"):
-            found, attempt.verdicts[name] = validate(
-                attempt.shop, attempt.situations[name], generation, accept=accept
-            )
+            found, attempt.verdicts[name] = validate(attempt.shop, attempt.situations[name], generation, accept=accept)
         judged.append(found)
     attempt.moved(judged)
     refused = [one for one in judged if one.state is GenerationState.REFUSED]
@@ -265,11 +266,12 @@ def _push(attempt: Attempt) -> None:
         attempt.pushed[name] = done.rows
         written.append(done.generation)
     attempt.moved(written)
-    verified = []
-    for name, generation in attempt.generations.items():
-        with attempt.timed(name, "verify"):
-            verified.append(pushing.verify(shop, attempt.situations[name], generation))
-    attempt.moved(verified)
+
+    def verified(generation: Generation) -> Generation:
+        with attempt.timed(generation.view, "verify"):
+            return pushing.verify(shop, attempt.situations[generation.view], generation)
+
+    attempt.moved(side_by_side(verified, attempt.generations.values()))
 
 
 def _publish(attempt: Attempt) -> RunRecord:

@@ -25,6 +25,13 @@ from skewless.online.served_log import ServedRecord
 from skewless.spark.dtypes import spark_schema
 
 _TIME, _LINE = "timestamp", "_line"
+#: In this order: a datetime is a date too.
+_SPELLED: tuple[tuple[tuple[type, ...], Callable[[Any], object]], ...] = (
+    ((float,), float.hex),
+    ((datetime,), to_us),
+    ((date, Decimal), str),
+    ((bytes, bytearray), lambda value: bytes(value).hex()),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +94,7 @@ def _offline(shop: Workshop, pins: Pins, records: list[dict[str, Any]]) -> dict[
     return {row[_LINE]: _answers(row, pins) for row in told.collect()}
 
 
-def _answers(row: Any, pins: Pins) -> dict[str, Any]:  # noqa: ANN401 - a Spark row
+def _answers(row: Any, pins: Pins) -> dict[str, Any]:
     told: dict[str, Any] = {}
     for ref in pins.service.features:
         answer = row[ref.view].asDict(recursive=True)
@@ -110,17 +117,10 @@ def _to_json(record: ServedRecord) -> Mapping[str, Any]:
 
 
 def _plain(value: object) -> object:
-    """A value as text that no two different values share within one type; floats in hexadecimal, to the bit."""
-    if value is None or isinstance(value, (bool, int, str)):
-        return value
-    if isinstance(value, float):
-        return value.hex()
-    if isinstance(value, datetime):
-        return to_us(value)
-    if isinstance(value, (date, Decimal)):
-        return str(value)
-    if isinstance(value, (bytes, bytearray)):
-        return bytes(value).hex()
+    """A value as JSON that no two different values share within one type; floats in hexadecimal, to the bit."""
     if isinstance(value, (list, tuple)):
         return [_plain(one) for one in value]
-    return repr(value)
+    for kinds, spelled in _SPELLED:
+        if isinstance(value, kinds):
+            return spelled(value)
+    return value

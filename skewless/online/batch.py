@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -107,7 +107,7 @@ def feature_batch(question: Question, answers: Sequence[Sequence[Answer]]) -> Fe
     for view, pointer, column in zip(question.plan.views, question.pointers, answers, strict=True):
         if column:
             values.update(zip(view.references, zip(*[answer.values for answer in column], strict=True), strict=True))
-            status.update(zip(view.references, zip(*[answer.status for answer in column], strict=True), strict=True))
+            status.update(zip(view.references, _status_columns(column), strict=True))
         name = view.view.name
         event_time[name] = tuple([answer.event_time for answer in column])
         age[name] = tuple([answer.age for answer in column])
@@ -125,6 +125,13 @@ def feature_batch(question: Question, answers: Sequence[Sequence[Answer]]) -> Fe
         unconfirmed=not moment.is_confirmed,
         types=question.plan.types,
     )
+
+
+def _status_columns(answers: Sequence[Answer]) -> Iterable[Sequence[Status]]:
+    first = answers[0].status
+    if all(answer.status is first for answer in answers):
+        return [(each,) * len(answers) for each in first]
+    return zip(*[answer.status for answer in answers], strict=True)
 
 
 def _arrow_type(pa: Any, dtype: DType) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ from skewless.core.serving import ServedView, ServingManifest
 from skewless.core.timeline import Revision
 from skewless.core.vector import Status
 from skewless.online import cql
-from skewless.online.codec import Key, key_from_driver, partition_bytes
+from skewless.online.codec import Key, key_decoder, partition_bytes
 from skewless.online.connection import CLIENT_HEARTBEAT_S, OnlineTarget, consistency_level, open_cluster
 from skewless.online.errors import KeyspaceMissing, StoreRefused
 from skewless.online.faults import DRIVER_ERRORS, as_ours, is_refusal, is_timeout
@@ -47,6 +47,7 @@ class _Statements:
     one: Any
     many: Any
     is_wrapped: bool
+    key_of: Callable[[Any], Key]
 
 
 class CassandraTransport:
@@ -145,7 +146,8 @@ class CassandraTransport:
             statement.is_idempotent = True
             # With paging the coordinator would walk the partitions one after another.
             statement.fetch_size = None
-        return _Statements(one, many, cql.is_wrapped(view))
+        is_wrapped = cql.is_wrapped(view)
+        return _Statements(one, many, is_wrapped, key_decoder(view.keys, is_wrapped=is_wrapped))
 
     def _orphans(self) -> int:
         pools = self._session.get_pools()
@@ -189,8 +191,9 @@ class CassandraTransport:
             if len(keys) == 1:
                 found = {keys[0]: rows[0]} if rows else {}
             else:
-                is_wrapped = cql.is_wrapped(request.read.view)
-                found = {key_from_driver(row[0], is_wrapped=is_wrapped): row[1:] for row in rows or ()}
+                read = request.read
+                key_of = self._statements(read.view, read.features).key_of
+                found = {key_of(row[-1]): row for row in rows or ()}
         except Exception as error:
             self._give_up(request, gather, error)
             return

@@ -77,7 +77,18 @@ def _part_bytes(kind: str, part: Any) -> bytes:
 
 def key_from_driver(value: Any, *, is_wrapped: bool) -> Key:
     """The key of a row that was read."""
-    return tuple(_plain_date(part) for part in (value if is_wrapped else (value,)))
+    return tuple([_plain_date(part) for part in (value if is_wrapped else (value,))])
+
+
+def key_decoder(keys: Mapping[str, DType], *, is_wrapped: bool) -> Callable[[Any], Key]:
+    """As `key_from_driver`, with what can be known of a table beforehand."""
+    if any(dtype.kind == "date" for dtype in keys.values()):
+        return lambda value: key_from_driver(value, is_wrapped=is_wrapped)
+    return tuple if is_wrapped else _alone
+
+
+def _alone(value: Any) -> Key:
+    return (value,)
 
 
 def encoder(dtype: DType) -> Callable[[Any], Any] | None:

@@ -103,9 +103,9 @@ def select_newest(keyspace: str, view: ServedView, features: Sequence[str]) -> s
 
 
 def select_newest_of_many(keyspace: str, view: ServedView, features: Sequence[str]) -> str:
-    """The newest row of each of many entities up to a generation: key, gen, event_us, state, features."""
+    """The newest row of each of many entities up to a generation: gen, event_us, state, features, key."""
     key = quoted(key_column(view))
-    columns = ", ".join([key, "gen", "event_us", "state", *map(quoted, features)])
+    columns = ", ".join(["gen", "event_us", "state", *map(quoted, features), key])
     source = _table(keyspace, view)
     return f"SELECT {columns} FROM {source} WHERE {key} IN ? AND gen <= ? PER PARTITION LIMIT 1"
 

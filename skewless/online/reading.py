@@ -91,10 +91,7 @@ class Question:
     def _answered(self, place: int, number: int, gather: Gather) -> dict[Key | None, Answer]:
         view, pointer = self.plan.views[place], self.pointers[place]
         assert pointer is not None  # noqa: S101 - only published views are read
-        now_us = self.moment.now_us
-        found: dict[Key | None, Answer] = {
-            key: view.answer(row, pointer, now_us) for key, row in gather.rows[number].items()
-        }
+        found = view.answers(gather.rows[number], pointer, self.moment.now_us)
         for key, status in gather.failures[number].items():
             found[key] = view.empty[status]
         return found

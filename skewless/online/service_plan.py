@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from skewless.core.dtypes import DType
 from skewless.core.names import feature_reference
-from skewless.core.resolver import fresh_us, row_status
+from skewless.core.resolver import fresh_us, row_status, value_status
 from skewless.core.serving import ServedView, ServingManifest
 from skewless.core.time import from_us
 from skewless.core.timeline import Pointer
@@ -50,25 +50,38 @@ class ViewPlan:
     present: tuple[Status, ...]
     empty: Mapping[Status, Answer]
 
-    def answer(self, row: StoredTuple | None, pointer: Pointer, now_us: int) -> Answer:
-        """Apply the rule to the newest row at or before the pointer."""
-        if row is None:
-            return self.empty[Status.NOT_FOUND]
-        generation, event_us, state = row[:3]
-        if state == STATE_ABSENT or event_us is None:
-            return self.empty[Status.NOT_FOUND]
+    def answers(
+        self, rows: Mapping[Key, StoredTuple | None], pointer: Pointer, now_us: int
+    ) -> dict[Key | None, Answer]:
+        """Apply the rule to the newest row at or before the pointer of each entity."""
+        judged: dict[tuple[int, int | None], tuple[Status, datetime, timedelta]] = {}
+        answers: dict[Key | None, Answer] = {}
+        for key, row in rows.items():
+            if row is None or row[2] == STATE_ABSENT or row[1] is None:
+                answers[key] = self.empty[Status.NOT_FOUND]
+                continue
+            case = (row[1], row[2])
+            verdict = judged.get(case)
+            if verdict is None:
+                verdict = judged[case] = self._judged(*case, pointer, now_us)
+            values, statuses = self._cells(row, verdict[0])
+            answers[key] = Answer(values, statuses, verdict[1], verdict[2], row[0])
+        return answers
+
+    def _judged(
+        self, event_us: int, state: int | None, pointer: Pointer, now_us: int
+    ) -> tuple[Status, datetime, timedelta]:
         view = self.view
         fresh = fresh_us(event_us=event_us, instant_us=now_us, through_us=pointer.through_us, schedule=view.schedule)
         age_us = now_us - fresh
         status = row_status(is_known=True, is_deleted=state == STATE_DELETED, age_us=age_us, ttl_us=view.ttl_us)
-        values, statuses = self._cells(row, status)
-        return Answer(values, statuses, from_us(event_us), timedelta(microseconds=age_us), generation)
+        return status, from_us(event_us), timedelta(microseconds=age_us)
 
     def _cells(self, row: StoredTuple, status: Status) -> tuple[tuple[Any, ...], tuple[Status, ...]]:
         if status is not Status.PRESENT:
             empty = self.empty[status]
             return empty.values, empty.status
-        values = row[3:]
+        values = row[3 : 3 + len(self.features)]
         if self.decoders:
             changed = list(values)
             for place, decode in self.decoders:
@@ -77,7 +90,7 @@ class ViewPlan:
             values = tuple(changed)
         if None not in values:
             return values, self.present
-        return values, tuple(Status.NULL if value is None else status for value in values)
+        return values, tuple([value_status(status, value) for value in values])
 
 
 @dataclass(frozen=True, slots=True, eq=False)

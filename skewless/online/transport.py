@@ -13,7 +13,7 @@ from skewless.core.timeline import Revision, Timeline
 from skewless.core.vector import Status
 from skewless.online.codec import Key
 
-#: gen, event_us, state, then the features asked for, in the store's own values.
+#: gen, event_us, state, then the features asked for, in the store's own values; what may follow is ignored.
 StoredTuple = tuple[Any, ...]
 
 
@@ -97,7 +97,8 @@ class Gather:
         """End a request: these keys were asked for, and these rows exist."""
         with self._lock:
             if not self.is_closed:
-                self.rows[read].update({key: rows.get(key) for key in keys})
+                self.rows[read].update(dict.fromkeys(keys))
+                self.rows[read].update(rows)
         self._ended()
 
     def failed(self, read: int, keys: Iterable[Key], status: Status) -> None:

@@ -92,7 +92,7 @@ def earliest_change_us(session: SparkSession, pinned: PinnedSource, *, since: in
     return int(first[0]) if first is not None and first[0] is not None else 2**62
 
 
-def _snapshots(  # noqa: PLR0913 - the one caller hands its own arguments through
+def _snapshots(
     session: SparkSession,
     view: SnapshotView,
     rows: Mapping[str, DataFrame],

@@ -9,6 +9,7 @@ from delta.tables import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from skewless.core.dtypes import String
 from skewless.core.source import DeltaSource
 from skewless.errors import UsageError
 from skewless.spark.dtypes import spark_schema, spark_type
@@ -39,10 +40,18 @@ def read_file(session: SparkSession, source: DeltaSource, file: Path, *, only: S
         raise UsageError(f"'{file.suffix}' files cannot be landed. Give .parquet, .csv, .json or .jsonl.")
     wanted = {name: dtype for name, dtype in source.schema.items() if not only or name in only}
     reader = session.read.option("header", "true")
-    rows = (reader if kind == "parquet" else reader.schema(spark_schema(wanted))).format(kind).load(str(file))
+    if kind == "csv":
+        # a schema is taken by place, so it has to name the file's own columns in their order
+        header = reader.csv(str(file)).columns
+        reader = reader.schema(spark_schema({name: wanted.get(name, String) for name in header}))
+    elif kind == "json":
+        reader = reader.schema(spark_schema(wanted))
+    rows = reader.format(kind).load(str(file))
     missing = [name for name in wanted if name not in rows.columns]
     if missing:
-        raise SourceDrift(f"File {file.name} lacks {missing}, which source '{source.name}' declares. It has {rows.columns}.")
+        raise SourceDrift(
+            f"File {file.name} lacks {missing}, which source '{source.name}' declares. It has {rows.columns}."
+        )
     return rows.select(*(F.col(f"`{name}`").cast(spark_type(dtype)).alias(name) for name, dtype in wanted.items()))
 
 

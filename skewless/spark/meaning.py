@@ -22,7 +22,12 @@ from skewless.spark.row_view import transformed
 from skewless.spark.transform import promised_columns
 from skewless.spark.window_view import read_events
 
-_PYTHON = re.compile(r"PythonUDF|MapInPandas|MapInArrow|FlatMapGroupsInPandas|FlatMapGroupsInArrow|ArrowEval", re.I)
+#: The class of a Python function in a plan's JSON; its text shows a name only.
+_PYTHON = re.compile(r'\.Python\w+"')
+_SORTED = re.compile(r"(?:sort_array|array_sort)\(collect_(?:list|set)\(", re.I)
+_UNORDERED = re.compile(
+    r"(?<!\w)(collect_list|collect_set|listagg|first|last|first_value|last_value|any_value|mode)\(", re.I
+)
 _CLOCKS = re.compile(r"\b(current_timestamp|current_date|localtimestamp|now)\(", re.I)
 _SOME_TICK_US = 946_684_800_000_000
 
@@ -49,12 +54,12 @@ def describe_transform(session: SparkSession, view: FeatureView) -> dict[str, st
         reason = str(failure).splitlines()[0]
         message = f"The transform of view '{view.name}' does not run on its declared sources: {reason}"
         raise DefinitionError(message) from failure
-    analysed = frame._jdf.queryExecution().analyzed()  # noqa: SLF001 - the plan has no public form in Python
+    analysed = frame._jdf.queryExecution().analyzed()
     plan = str(analysed.canonicalized().toString())
     _refuse_chance(view, deterministic=bool(analysed.deterministic()), plan=plan)
     return {
         "plan": plan,
-        "code": _code(function) if _PYTHON.search(plan) else "",
+        "code": _code(function) if _PYTHON.search(str(analysed.toJSON())) else "",
         "source": _text(function),
     }
 
@@ -63,17 +68,19 @@ def _on_empty(session: SparkSession, view: FeatureView) -> DataFrame:
     empties = {source.name: empty_source(session, source) for source in view.sources}
     if isinstance(view, SnapshotView):
         promised = {**view.entity.keys, **{feature.name: feature.dtype for feature in view.features}}
-        returned = view.transform(empties, F.lit(from_us(_SOME_TICK_US)))
+        returned = _frame(view, view.transform(empties, F.lit(from_us(_SOME_TICK_US))))
         promised_columns(view, returned, promised)
-        return _frame(view, returned)
+        return returned
     if isinstance(view, WindowView):
         rows = empties[view.source.name]
+        returned = _frame(view, view.events(rows))
         read_events(view, rows, start_us=_SOME_TICK_US)
-        return _frame(view, view.events(rows))
+        return returned
     if isinstance(view, RowView):
         rows = empties[view.source.name]
+        returned = _frame(view, view.transform(rows))
         transformed(view, rows, start_us=_SOME_TICK_US)
-        return _frame(view, view.transform(rows))
+        return returned
     raise DefinitionError(f"View '{view.name}' is of no known kind. Use RowView, WindowView or SnapshotView.")
 
 
@@ -84,7 +91,8 @@ def _frame(view: FeatureView, returned: object) -> DataFrame:
 
 
 def _refuse_chance(view: FeatureView, *, deterministic: bool, plan: str) -> None:
-    if not deterministic:
+    # Spark 4.2 takes these for deterministic, but they answer in the order of the shuffle
+    if not deterministic or _UNORDERED.search(_SORTED.sub("", plan)):
         message = (
             f"The transform of view '{view.name}' is not deterministic (rand, uuid, first, collect_list, a Python "
             "function?): two runs would give two values. Order what you collect, or use max_by / min_by."

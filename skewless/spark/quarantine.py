@@ -13,9 +13,7 @@ from skewless.spark.transform import ERRORS
 from skewless.spark.value_tables import ValueTables
 
 
-def set_aside(
-    rows: DataFrame, tables: ValueTables, generation: Generation, source_versions: Mapping[str, int]
-) -> None:
+def set_aside(rows: DataFrame, tables: ValueTables, generation: Generation, source_versions: Mapping[str, int]) -> None:
     """Append rejected rows to the view's quarantine.
 
     Args:

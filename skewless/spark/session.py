@@ -19,9 +19,7 @@ REQUIRED = {
 }
 
 
-def open_session(
-    *, name: str, master: str | None, jars: Sequence[Path], conf: Mapping[str, str]
-) -> SparkSession:
+def open_session(*, name: str, master: str | None, jars: Sequence[Path], conf: Mapping[str, str]) -> SparkSession:
     """Start a session, or take the running one when `spark-submit` made it.
 
     Args:
@@ -54,7 +52,9 @@ def _started(name: str, master: str | None, jars: Sequence[Path], conf: Mapping[
     try:
         session = builder.getOrCreate()
     except Exception as failure:
-        message = f"Spark did not start ({type(failure).__name__}). Is Java 17 installed? `java -version` should say 17."
+        message = (
+            f"Spark did not start ({type(failure).__name__}). Is Java 17 installed? `java -version` should say 17."
+        )
         raise ConfigError(message) from failure
     session.sparkContext.setLogLevel("ERROR")
     return session

@@ -47,6 +47,10 @@ def check_spine(spine: DataFrame, views: Iterable[FeatureView], *, service: Feat
         UsageError: The time or a key is missing or of another type, or a column is named like a feature's.
     """
     found = {field.name: field.dataType for field in spine.schema.fields}
+    folded = [name.lower() for name in spine.columns]  # Spark takes names that differ in case for one
+    twice = [name for name in spine.columns if folded.count(name.lower()) > 1]
+    if twice:
+        raise UsageError(f"The spine has columns of one name: {twice}. Rename or drop all but one.")
     if time_column not in found:
         message = f"The spine has no time column '{time_column}' (it has {list(found)}). Name it with --time-column."
         raise UsageError(message)
@@ -60,10 +64,12 @@ def check_spine(spine: DataFrame, views: Iterable[FeatureView], *, service: Feat
                 raise UsageError(f"The spine lacks key '{key}' of view '{view.name}' (it has {list(found)}).")
             if not holds(dtype, found[key]):
                 wanted, seen = spark_type(dtype).simpleString(), found[key].simpleString()
-                message = f"The spine's key '{key}' is {seen}, but view '{view.name}' has {wanted}. Cast it: cast('{wanted}')."
+                message = (
+                    f"The spine's key '{key}' is {seen}, but view '{view.name}' has {wanted}. Cast it to {wanted}."
+                )
                 raise UsageError(message)
     added = {column for ref in service.features for column in _columns(ref.view, ref.feature)}
-    clash = sorted((added | set(service.view_names)) & set(found))
+    clash = sorted(name for name in found if name.lower() in added | set(service.view_names))
     if clash:
         raise UsageError(f"The spine has columns named like what is joined to it: {clash}. Rename them.")
 
@@ -141,4 +147,8 @@ def _feature_status(view: str, feature: str) -> Column:
 
 def _exact(field: T.StructField) -> Column:
     column = F.col(f"`{field.name}`")
-    return F.unix_micros(column).alias(field.name) if field.dataType == T.TimestampType() else column
+    if field.dataType == T.TimestampType():
+        return F.unix_micros(column).alias(field.name)
+    if isinstance(field.dataType, T.ArrayType) and field.dataType.elementType == T.TimestampType():
+        return F.transform(column, F.unix_micros).alias(field.name)  # JSON would cut them to milliseconds
+    return column

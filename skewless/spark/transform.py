@@ -24,7 +24,7 @@ class FeaturesMissing(DefinitionError):
     def __init__(self, *, view: str, missing: Collection[str], returned: Collection[str]) -> None:
         super().__init__(
             f"View '{view}' promises {sorted(missing)}, but its transform returned only {sorted(returned)}. "
-            "Select them in the transform or remove them from `features`."
+            "Return them from the transform, or remove them from `features`."
         )
 
 
@@ -101,7 +101,9 @@ def judged(rows: DataFrame, view: FeatureView, *, start_us: int, poison: Mapping
         start_us: The generation's start; an event at it still counts.
         poison: Column → condition under which its value cannot be computed with.
     """
-    found = [_error(F.col(key).isNull(), "null_key", key, "a null key names no entity") for key in view.entity.key_names]
+    found = [
+        _error(F.col(key).isNull(), "null_key", key, "a null key names no entity") for key in view.entity.key_names
+    ]
     time = F.col(EVENT_TIMESTAMP)
     found.append(_error(time.isNull(), "null_event_time", EVENT_TIMESTAMP, "an event needs a time"))
     late = time > F.lit(from_us(start_us))

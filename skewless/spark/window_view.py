@@ -155,7 +155,8 @@ def _poison(events: DataFrame, aggregates: list[Aggregate]) -> dict[str, Column]
     floats = {field.name for field in events.schema.fields if field.dataType.simpleString() in {"double", "float"}}
     found: dict[str, Column] = {}
     for aggregate in aggregates:
-        if aggregate.kind == "sum" and aggregate.column in floats:
+        # an integer summed in decimal units passes 2**53 as well; one that is summed as an integer does not
+        if aggregate.kind == "sum" and (aggregate.column in floats or aggregate.scale):
             value = F.col(str(aggregate.column)).cast("double")
             limit = F.lit(_LARGEST_EXACT / 10**aggregate.scale)
             bad = F.isnan(value) | (F.abs(value) >= limit)
@@ -164,9 +165,7 @@ def _poison(events: DataFrame, aggregates: list[Aggregate]) -> dict[str, Column]
     return found
 
 
-def _deltas(
-    view: WindowView, events: DataFrame, parts: tuple[Part, ...], columns: list[str]
-) -> Iterator[DataFrame]:
+def _deltas(view: WindowView, events: DataFrame, parts: tuple[Part, ...], columns: list[str]) -> Iterator[DataFrame]:
     # a tile is counted from the schedule's own alignment, so that its end is a tick whenever it can be
     offset = view.schedule.offset_us
     since = F.unix_micros(EVENT_TIMESTAMP) - offset
@@ -211,7 +210,9 @@ def _distinct_deltas(view: WindowView, tiled: DataFrame, parts: tuple[Part, ...]
     value = F.col(str(aggregate.column)).alias("_value")
     seen = tiled.filter(_takes_part(aggregate)).select(*keys, value, _TILE).distinct()
     order = Window.partitionBy(*keys, "_value").orderBy(_TILE)
-    stays = seen.select(*keys, _TILE, F.lag(_TILE).over(order).alias("_before"), F.lead(_TILE).over(order).alias("_next"))
+    stays = seen.select(
+        *keys, _TILE, F.lag(_TILE).over(order).alias("_before"), F.lead(_TILE).over(order).alias("_next")
+    )
 
     def edge(tick: Column, moved: dict[str, Column]) -> Column:
         return F.struct(tick.alias(_TICK), *(moved.get(c, F.lit(0)).cast("long").alias(c) for c in columns))

@@ -23,7 +23,7 @@ def two_views(shop: Shop, delay: float | None) -> object:
     return client
 
 
-@pytest.mark.parametrize("delay", [0.5, None])
+@pytest.mark.parametrize("delay", [3.0, None])
 def test_deadline_met_by_one_view_only_gives_its_values_and_timeout_for_the_rest(
     shop: Shop, delay: float | None
 ) -> None:
@@ -35,7 +35,7 @@ def test_deadline_met_by_one_view_only_gives_its_values_and_timeout_for_the_rest
     assert vector.status["slow:spend"] is Status.TIMEOUT
     assert vector.values["slow:spend"] is None
     assert vector.generation == {"quick": 5, "slow": 5}
-    assert 0.05 < took < 0.3
+    assert 0.05 < took < 1.0
     assert client.health().unanswered_requests == 1
 
 
@@ -45,7 +45,7 @@ def test_deadline_not_reached_waits_for_the_slower_view(shop: Shop) -> None:
 
 
 def test_deadline_of_an_async_call_holds_without_blocking_the_loop(shop: Shop) -> None:
-    client = two_views(shop, 0.5)
+    client = two_views(shop, 3.0)
 
     async def both() -> tuple[object, float, int]:
         ticks = 0
@@ -66,7 +66,7 @@ def test_deadline_of_an_async_call_holds_without_blocking_the_loop(shop: Shop) -
     vector, took, ticks = asyncio.run(both())
     assert vector.status["quick:spend"] is Status.PRESENT
     assert vector.status["slow:spend"] is Status.TIMEOUT
-    assert 0.05 < took < 0.3
+    assert 0.05 < took < 1.0
     assert ticks >= 4
 
 
@@ -90,7 +90,7 @@ def test_deadline_holds_while_the_node_is_frozen(cassandra_shop: CassandraShop, 
             frozen.thaw()
         assert set(one.status.values()) == {Status.TIMEOUT}
         assert set(many.status["spend:spend"]) == {Status.TIMEOUT}
-        assert took < 0.25
+        assert took < 1.0
         until = time.monotonic() + 20
         while pinned.get("svc", {"user_id": 1}).status["spend:spend"] is not Status.PRESENT:
             assert time.monotonic() < until

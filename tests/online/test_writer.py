@@ -106,7 +106,7 @@ def test_write_whose_last_attempt_fails_raises_unreachable(cassandra_shop: Cassa
     began = time.monotonic()
     with pytest.raises(StoreUnreachable, match="write rows of"):
         next(write_rows(target, view, 5, [rows_of(view, users(30))]))
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 20
 
 
 def test_target_travels_to_executors_and_back() -> None:

@@ -1,6 +1,7 @@
 """The client on a real Cassandra against the oracle: after every revision, every entity, rollbacks and reverts included.
 
-Each batch is a project of its own. All of them write into one table: their examples' numbers differ.
+Each batch is a project of its own. All of them write into one table: their examples' numbers differ. What offline is the
+simulated era (revisions of other views before the first of this one) is UNPUBLISHED online.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from skewless.online.schema import ensure_keyspace, ensure_project_tables, ensur
 from tests.online.shop import CassandraShop
 from tests.support.bits import same_bits
 from tests.support.histories import FEATURES, Batch, make_batches
-from tests.support.oracle import Answer, Served
+from tests.support.oracle import Served
 from tests.support.timeline_replay import Move, Push, Read, acts, reads
 
 pytestmark = [pytest.mark.cassandra, pytest.mark.slow]
@@ -71,19 +72,19 @@ def test_client_without_purge_of_aborted_pushes_leaks_them(target: OnlineTarget)
     """The comparison can fail: leave the purge out and rows of generations that never were published are answered."""
     batches = make_batches(100, timelines=25, examples=12, spine=1)
     _, wrong = replayed(target, batches, seed=2, purges=False)
-    assert len(wrong) > 20
+    assert len(wrong) > 10
 
 
 def replayed(target: OnlineTarget, batches: list[Batch], *, seed: int, purges: bool) -> tuple[int, list[Any]]:
     """How many answers were compared, and (batch, read, what the client said) of those that differ."""
     wrong: list[Any] = []
     asked = 0
-    for batch in batches:
+    for batch in (one for one in batches if one.plan.revisions):
         shop = CassandraShop(f"p{seed}x{batch.number}", target)
         try:
             for read, told in _lived_through(shop, batch, seed=seed, purges=purges):
                 asked += 1
-                if not same_bits(_facts(read.told), told):
+                if not same_bits(_facts(read), told):
                     wrong.append((batch.number, read, told))
         finally:
             shop.close()
@@ -116,9 +117,7 @@ def _lived_through(
                 yield read, _told(vector, view.name)
 
 
-def _published(
-    shop: CassandraShop, view: ServedView, other: ServedView, move: Move, through: dict[int, int]
-) -> None:
+def _published(shop: CassandraShop, view: ServedView, other: ServedView, move: Move, through: dict[int, int]) -> None:
     moved = (other, move.number) if move.points_at is None else (view, move.points_at)
     revision = shop.publish(moved, at_us=move.visible_from_us, through_us=through.get(moved[1], 0))
     assert revision.number == move.number
@@ -157,7 +156,10 @@ def _served(rows: tuple[Served, ...]) -> Any:
     )
 
 
-def _facts(told: Answer) -> tuple[Any, ...]:
+def _facts(read: Read) -> tuple[Any, ...]:
+    told = read.told
+    if told.simulated:
+        return (dict.fromkeys(FEATURES), dict.fromkeys(FEATURES, "UNPUBLISHED"), None, None, None, read.revision)
     return (told.values, told.statuses, told.event_us, told.age_us, told.generation, told.revision)
 
 

@@ -71,9 +71,7 @@ def expected(example: Example, row: tuple[Any, ...], mode: str, known_us: int) -
     if entity is not None or at_us is None:
         return told
     told_to_use = ask(example, (example.number, "no such entity"), at_us, mode, known_us)
-    return oracle.Answer(
-        **{**vars(told), "generation": told_to_use.generation, "revision": told_to_use.revision}
-    )
+    return oracle.Answer(**{**vars(told), "generation": told_to_use.generation, "revision": told_to_use.revision})
 
 
 def ask(example: Example, key: oracle.Key, at_us: int | None, mode: str, known_us: int) -> oracle.Answer:

@@ -200,7 +200,9 @@ def shuffled_into(spark: SparkSession, partitions: int) -> Iterator[None]:
 def test_windows_of_generated_events_equal_brute_force(spark: SparkSession, name: str) -> None:
     case = CASES[name]
     events = drawn(case, seed=3, examples=150)
-    told = evaluated(view_of(case), frame(spark, EVENTS, event_rows(events)), after_us=None, through_us=through_of(case))
+    told = evaluated(
+        view_of(case), frame(spark, EVENTS, event_rows(events)), after_us=None, through_us=through_of(case)
+    )
     assert_same_rows(told, brute_rows(case, events))
 
 

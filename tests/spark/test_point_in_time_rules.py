@@ -41,7 +41,14 @@ Sent = tuple[int, int, "int | None", "float | None", "int | None", str]
 
 def row_view(**changes: Any) -> RowView:
     return RowView(
-        **{"name": "spend", "entity": USER, "source": SOURCE, "transform": lambda rows: rows, "features": FEATURES, **changes}
+        **{
+            "name": "spend",
+            "entity": USER,
+            "source": SOURCE,
+            "transform": lambda rows: rows,
+            "features": FEATURES,
+            **changes,
+        }
     )
 
 
@@ -208,7 +215,9 @@ def test_clock_change_shifts_no_answer(spark: SparkSession, zone: str) -> None:
     noon = round(datetime(2017, 11, 4, 12, tzinfo=york).timestamp()) * 1_000_000
     row = values(spark, history=[(1, noon, 5, "", 1.5, 1)], published=ALWAYS, view=row_view(ttl=days(1)))
     first = [(noon + 60 * DAY, 5)]
-    simulated = values(spark, history=[(1, noon, 5, "", 1.5, 1)], published=first, view=row_view(availability_delay=days(1)))
+    simulated = values(
+        spark, history=[(1, noon, 5, "", 1.5, 1)], published=first, view=row_view(availability_delay=days(1))
+    )
     with zone_of(spark, zone):
         expired = [(1, noon + DAY - 1, "PRESENT", 1.5), (1, noon + DAY, "EXPIRED", None)]
         assert_same_rows(event_time(spark, row, (1, noon + DAY - 1), (1, noon + DAY)), expired)
@@ -230,7 +239,9 @@ def test_time_before_the_first_publish_is_simulated_with_the_delay(spark: SparkS
     known = values(spark, history=history, served=served, published=[(T0 + 9 * DAY, 5), (T0 + 20 * DAY, 6)])
     asked = [(1, T0 + DAY - 1), (1, T0 + DAY), (1, T0 + 2 * DAY), (1, T0 + 9 * DAY - 1), (1, T0 + 9 * DAY)]
     told = joined(spine_of(spark, *asked), [known], time_column="at", as_served=True)
-    found = told.select("at", "spend.status", F.col("spend.values.spend").alias("value"), "spend.is_simulated", "spend.revision")
+    found = told.select(
+        "at", "spend.status", F.col("spend.values.spend").alias("value"), "spend.is_simulated", "spend.revision"
+    )
     expected = [
         (T0 + DAY - 1, "NOT_FOUND", None, True, None),
         (T0 + DAY, "PRESENT", 5.0, True, None),
@@ -275,7 +286,12 @@ def test_revision_that_moves_other_views_only_is_told_and_changes_no_value(spark
 
 
 def test_refused_generation_never_counts(spark: SparkSession) -> None:
-    history: list[Said] = [(1, T0, 5, "", 5.0, 1), (1, T0, 6, "", 66.0, 1), (1, T0 + 1, 6, "", 66.0, 1), (1, T0 + 2, 7, "", 7.0, 1)]
+    history: list[Said] = [
+        (1, T0, 5, "", 5.0, 1),
+        (1, T0, 6, "", 66.0, 1),
+        (1, T0 + 1, 6, "", 66.0, 1),
+        (1, T0 + 2, 7, "", 7.0, 1),
+    ]
     served: list[Sent] = [(1, 5, T0, 5.0, 1, ""), (1, 6, T0 + 1, 66.0, 1, ""), (1, 7, T0 + 2, 7.0, 1, "")]
     known = values(spark, history=history, served=served, published=[(T0 + 10, 5), (T0 + 30, 7)])
     assert_same_rows(event_time(spark, known, (1, T0 + 1)), [(1, T0 + 1, "PRESENT", 5.0)])

@@ -79,7 +79,9 @@ def _with_view(spine: DataFrame, values: ViewValues, *, time_column: str, as_ser
     order = Window.partitionBy(*keys, _ERA).orderBy(_AT, _SIDE)
     so_far = order.rowsBetween(Window.unboundedPreceding, Window.currentRow)
     winner = F.last(_ROW, ignorenulls=True).over(so_far).alias("_winner")
-    found = rows.select(_SIDE, _CARRY, "_observed_us", "_instant_us", "_step", "_revision", _ERA, winner).filter(F.col(_SIDE) == 1)
+    found = rows.select(_SIDE, _CARRY, "_observed_us", "_instant_us", "_step", "_revision", _ERA, winner).filter(
+        F.col(_SIDE) == 1
+    )
     return found.select(f"{_CARRY}.*", _answer(values.view).alias(values.view.name))
 
 
