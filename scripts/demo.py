@@ -22,6 +22,7 @@ import demo_data
 from demo_story import Story
 
 from skewless import FeatureStore
+from skewless.config import Settings, load_settings
 from skewless.core.run_record import RunRecord
 from skewless.core.time import format_instant, from_us, to_us
 from skewless.errors import NothingToDo, SkewlessError
@@ -79,11 +80,14 @@ def main() -> int:
     options = parser.parse_args()
     story = Story(verbose=options.verbose)
     try:
+        settings = load_settings(options.conf, options.env)
+        was_played = (settings.state / "summary.json").exists()
+        if not was_played:
+            start_over(settings, story)
         with FeatureStore.open(options.conf, env=options.env, say=story.detail) as store:
             demo = Demo(store, story, options.households)
-            if (demo.state / "summary.json").exists():
+            if was_played:
                 return again(demo)
-            start_over(demo)
             play(demo)
     except SkewlessError as error:
         print(f"skewless: {error}", file=sys.stderr)
@@ -255,12 +259,12 @@ def again(demo: Demo) -> int:
     return 0
 
 
-def start_over(demo: Demo) -> None:
+def start_over(settings: Settings, story: Story) -> None:
     """Remove what an interrupted demo left: its virtual past cannot be continued half-way."""
-    if any(demo.state.glob("*")):
-        demo.story.line("An earlier demo did not end; beginning again.")
-        CassandraNode.of(demo.store.workshop.settings).stop()
-        shutil.rmtree(demo.state)
+    if any(settings.state.glob("*")):
+        story.line("An earlier demo did not end; beginning again.")
+        CassandraNode.of(settings).stop()
+        shutil.rmtree(settings.state)
 
 
 def source_rows(demo: Demo) -> dict[str, int]:

@@ -27,12 +27,20 @@ def provide_java(say: Callable[[str], None] | None, environ: Mapping[str, str] =
         return found
     if _can_install():
         say(f"installing Java 17 ({PACKAGE})")
-        for arguments in (["update", "-qq"], ["install", "-y", "-qq", "--no-install-recommends", PACKAGE]):
-            _apt(arguments)
+        install(PACKAGE)
         found = _found(environ)
     if not found:
         raise Stop(f"Java 17 is missing. {_cure()} Or set JAVA_HOME to a Java 17.", exit_code=2)
     return found
+
+
+def install(package: str) -> bool:
+    """Install a package of the system when that is possible as is; False when it is not."""
+    if not _can_install():
+        return False
+    for arguments in (["update", "-qq"], ["install", "-y", "-qq", "--no-install-recommends", package]):
+        _apt(arguments)
+    return True
 
 
 def _found(environ: Mapping[str, str]) -> Path | None:

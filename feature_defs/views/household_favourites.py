@@ -41,13 +41,13 @@ household_favourites = SnapshotView(
     every=days(7),
     offset=days(4),  # Mondays: 1 January 1970 was a Thursday
     lookback={"transactions": days(90)},
-    start=datetime(2017, 7, 3, tzinfo=timezone.utc),
+    start=datetime(2017, 9, 4, tzinfo=timezone.utc),
     ttl=days(21),
     quality=(
         gxe.ExpectTableRowCountToBeBetween(min_value=50),
         gxe.ExpectColumnValuesToBeBetween(column="favourite_share", min_value=0, max_value=1),
     ),
     owner="churn@example.org",
-    description="The department that a household spends most in, from the last 90 days, each Monday since July 2017.",
+    description="The department that a household spends most in, from the last 90 days, each Monday since September 2017.",
     tags=("spend", "churn"),
 )

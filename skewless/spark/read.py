@@ -55,11 +55,11 @@ def table_id(session: SparkSession, path: str) -> str:
     return str(_snapshot(session, path).metadata().id())
 
 
-def _snapshot(session: SparkSession, path: str) -> Any:  # noqa: ANN401 - a Java object
+def _snapshot(session: SparkSession, path: str) -> Any:
     # DESCRIBE HISTORY and DESCRIBE DETAIL say the same, each with a job of its own: a hundred times slower
-    jvm = session._jvm  # noqa: SLF001 - Delta has no public form of this in Python
+    jvm: Any = session._jvm
     nothing = jvm.scala.Option.empty()
-    log = jvm.org.apache.spark.sql.delta.DeltaLog.forTable(session._jsparkSession, path)  # noqa: SLF001 - see above
+    log = jvm.org.apache.spark.sql.delta.DeltaLog.forTable(session._jsparkSession, path)
     return log.update(False, nothing, nothing)  # noqa: FBT003 - Java takes no keywords
 
 

@@ -7,6 +7,7 @@ from pyspark.sql import functions as F
 
 from skewless.core.names import EVENT_TIMESTAMP, FLAG
 from skewless.core.view import RowView
+from skewless.spark.dtypes import identities
 from skewless.spark.transform import Judged, judged, promised_columns, value_columns
 
 
@@ -40,7 +41,8 @@ def evaluated(view: RowView, rows: DataFrame) -> DataFrame:
     Returns:
         Keys, `event_timestamp`, features, `_flag` (always empty).
     """
-    rank = F.struct(*view.source.tie_break, *view.feature_names)
+    # identities, because 0.0 and -0.0 are equal to an ordering and different to us
+    rank = F.struct(*view.source.tie_break, identities({feature.name: feature.dtype for feature in view.features}))
     values = F.struct(*view.feature_names)
     newest = rows.groupBy(*view.entity.key_names, EVENT_TIMESTAMP).agg(F.max_by(values, rank).alias("row"))
     return newest.select(*view.entity.key_names, EVENT_TIMESTAMP, "row.*", F.lit("").alias(FLAG))

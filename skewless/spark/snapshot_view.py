@@ -66,9 +66,9 @@ def evaluated(view: SnapshotView, snapshots: DataFrame, ticks: tuple[int, ...], 
     keys, names = view.entity.key_names, view.feature_names
     values, since = F.struct(*names), F.unix_micros(EVENT_TIMESTAMP) - F.lit(ticks[0])
     numbered = snapshots.withColumn(_NUMBER, (since / F.lit(view.schedule.every_us)).cast("int"))
-    single = numbered.groupBy(*keys, _NUMBER).agg(F.max_by(values, values).alias("row")).select(*keys, _NUMBER, "row.*")
-    order = Window.partitionBy(*keys).orderBy(_NUMBER)
     same = identities({feature.name: feature.dtype for feature in view.features})
+    single = numbered.groupBy(*keys, _NUMBER).agg(F.max_by(values, same).alias("row")).select(*keys, _NUMBER, "row.*")
+    order = Window.partitionBy(*keys).orderBy(_NUMBER)
     compared = single.withColumn("_same", same).select(
         "*",
         F.lag("_same").over(order).alias("_before"),

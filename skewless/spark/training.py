@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from pyspark.sql import Column, DataFrame, SparkSession
@@ -59,19 +59,21 @@ def check_spine(spine: DataFrame, views: Iterable[FeatureView], *, service: Feat
         message = f"The spine's '{time_column}' is {seen}, not a timestamp with a zone. Cast it: cast('timestamp')."
         raise UsageError(message)
     for view in views:
-        for key, dtype in view.entity.keys.items():
-            if key not in found:
-                raise UsageError(f"The spine lacks key '{key}' of view '{view.name}' (it has {list(found)}).")
-            if not holds(dtype, found[key]):
-                wanted, seen = spark_type(dtype).simpleString(), found[key].simpleString()
-                message = (
-                    f"The spine's key '{key}' is {seen}, but view '{view.name}' has {wanted}. Cast it to {wanted}."
-                )
-                raise UsageError(message)
+        _check_keys(view, found)
     added = {column for ref in service.features for column in _columns(ref.view, ref.feature)}
     clash = sorted(name for name in found if name.lower() in added | set(service.view_names))
     if clash:
         raise UsageError(f"The spine has columns named like what is joined to it: {clash}. Rename them.")
+
+
+def _check_keys(view: FeatureView, found: Mapping[str, T.DataType]) -> None:
+    for key, dtype in view.entity.keys.items():
+        if key not in found:
+            raise UsageError(f"The spine lacks key '{key}' of view '{view.name}' (it has {list(found)}).")
+        if not holds(dtype, found[key]):
+            wanted, seen = spark_type(dtype).simpleString(), found[key].simpleString()
+            message = f"The spine's key '{key}' is {seen}, but view '{view.name}' has {wanted}. Cast it: "
+            raise UsageError(f"{message}cast('{wanted}').")
 
 
 def laid_out(answered: DataFrame, spine: DataFrame, service: FeatureService, *, with_status: bool) -> DataFrame:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import reduce
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -30,28 +31,36 @@ class FeaturesMissing(DefinitionError):
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """Rows with what is wrong with them.
+    """Rows, and what would be wrong with them.
 
     Attributes:
-        rows: All rows, with `_errors`: array of (rule, column, message), empty for good ones.
+        rows: All rows.
+        faults: Condition → (rule, column, message) that it is a case of.
     """
 
     rows: DataFrame
+    faults: tuple[tuple[Column, tuple[str, str, str]], ...]
 
     @property
     def used(self) -> DataFrame:
-        """The good rows, without `_errors`."""
-        return self.rows.filter(F.size(ERRORS) == 0).drop(ERRORS)
+        """The good rows."""
+        return self.rows.filter(~self._is_bad)
 
     @property
     def quarantined(self) -> DataFrame:
-        """The bad rows, with the reasons."""
-        return self.rows.filter(F.size(ERRORS) > 0)
+        """The bad rows, with `_errors`: array of (rule, column, message)."""
+        reasons = (F.when(_is_true(condition), _reason(*words)) for condition, words in self.faults)
+        errors = F.filter(F.array(*reasons), lambda error: error.isNotNull())
+        return self.rows.filter(self._is_bad).withColumn(ERRORS, errors)
 
     def count(self) -> tuple[int, int]:
         """How many rows were read, and how many of them are bad; one job."""
-        counted = self.rows.agg(F.count("*"), F.count_if(F.size(ERRORS) > 0)).first()
+        counted = self.rows.agg(F.count("*"), F.count_if(self._is_bad)).first()
         return (int(counted[0]), int(counted[1])) if counted is not None else (0, 0)
+
+    @property
+    def _is_bad(self) -> Column:
+        return reduce(Column.__or__, (_is_true(condition) for condition, _ in self.faults))
 
 
 def promised_columns(view: FeatureView, returned: DataFrame, promised: Mapping[str, DType]) -> DataFrame:
@@ -101,19 +110,19 @@ def judged(rows: DataFrame, view: FeatureView, *, start_us: int, poison: Mapping
         start_us: The generation's start; an event at it still counts.
         poison: Column → condition under which its value cannot be computed with.
     """
-    found = [
-        _error(F.col(key).isNull(), "null_key", key, "a null key names no entity") for key in view.entity.key_names
-    ]
+    faults = [(F.col(key).isNull(), ("null_key", key, "a null key names no entity")) for key in view.entity.key_names]
     time = F.col(EVENT_TIMESTAMP)
-    found.append(_error(time.isNull(), "null_event_time", EVENT_TIMESTAMP, "an event needs a time"))
-    late = time > F.lit(from_us(start_us))
-    found.append(_error(late, "future_event", EVENT_TIMESTAMP, "the event lies after the generation's start"))
+    faults.append((time.isNull(), ("null_event_time", EVENT_TIMESTAMP, "an event needs a time")))
+    is_future = time > F.lit(from_us(start_us))
+    faults.append((is_future, ("future_event", EVENT_TIMESTAMP, "the event lies after the generation's start")))
     for column, condition in (poison or {}).items():
-        found.append(_error(condition, "poison", column, "not finite, or too large to sum exactly"))
-    with_errors = rows.withColumn(ERRORS, F.filter(F.array(*found), lambda error: error.isNotNull()))
-    return Judged(with_errors)
+        faults.append((condition, ("poison", column, "not finite, or too large to sum exactly")))
+    return Judged(rows, tuple(faults))
 
 
-def _error(condition: Column, rule: str, column: str, message: str) -> Column:
-    reason = F.struct(F.lit(rule).alias("rule"), F.lit(column).alias("column"), F.lit(message).alias("message"))
-    return F.when(F.coalesce(condition, F.lit(False)), reason)
+def _is_true(condition: Column) -> Column:
+    return F.coalesce(condition, F.lit(False))
+
+
+def _reason(rule: str, column: str, message: str) -> Column:
+    return F.struct(F.lit(rule).alias("rule"), F.lit(column).alias("column"), F.lit(message).alias("message"))

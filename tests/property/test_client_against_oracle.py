@@ -1,7 +1,7 @@
-"""The client on a real Cassandra against the oracle: after every revision, every entity, rollbacks and reverts included.
+"""The client on a real Cassandra against the oracle: every entity after every revision, rollbacks and reverts included.
 
-Each batch is a project of its own. All of them write into one table: their examples' numbers differ. What offline is the
-simulated era (revisions of other views before the first of this one) is UNPUBLISHED online.
+Each batch is a project of its own. All of them write into one table: their examples' numbers differ. What is the
+simulated era offline (revisions of other views before the first of this one) is UNPUBLISHED online.
 """
 
 from __future__ import annotations

@@ -2,6 +2,12 @@
 
 One job checks many entities: the example's number is a join key. Definitions are spelled twice, for the product and for
 the oracle, which share no code.
+
+Flipped one at a time in a scratch copy of window_view.py, and seen to fail: the tick at which a tile enters and leaves;
+the offset of ticks; tiles cut towards zero before 1970; touching stays of a distinct value counted twice, or never;
+rounding half to even, rounding left out; a sum of zero taken for none; a ratio over zero; `after_us` itself stated
+again, not folded, read too short; unchanged rows written; the last tick left out; a null condition taken for true.
+Equal by these tests: the filter on `_begun` (see the expected failure in tests/spark/test_window_view.py).
 """
 
 from __future__ import annotations
@@ -172,8 +178,8 @@ def event_rows(events: list[Event]) -> list[tuple[Any, ...]]:
 
 
 def through_of(case: Case) -> int:
-    longest = max(one.over_us for one in case.brute.values())
-    return case.begins + 12 * case.every + longest + 3 * case.every
+    """A tick at which something changes, before the last events have left."""
+    return case.begins - (case.begins - case.offset) % case.every + 11 * case.every
 
 
 def brute_rows(case: Case, events: list[Event]) -> list[tuple[Any, ...]]:
@@ -196,6 +202,13 @@ def shuffled_into(spark: SparkSession, partitions: int) -> Iterator[None]:
             spark.conf.set(name, value)
 
 
+def halved(case: Case) -> Case:
+    """One aggregate of each kind: two hundred partitions are slow enough."""
+    kept = ("events_1", "clicks_7", "sum_3", "kinds_7", "mean_7")
+    declared, brute = ({name: part[name] for name in kept} for part in (case.declared, case.brute))
+    return case._replace(declared=declared, brute=brute)
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_windows_of_generated_events_equal_brute_force(spark: SparkSession, name: str) -> None:
     case = CASES[name]
@@ -208,7 +221,7 @@ def test_windows_of_generated_events_equal_brute_force(spark: SparkSession, name
 
 @pytest.mark.parametrize("partitions", [1, 3, 200])
 def test_windows_on_any_number_of_partitions_are_the_same_bits(spark: SparkSession, partitions: int) -> None:
-    case = CASES["daily"]
+    case = halved(CASES["daily"])
     events = drawn(case, seed=4, examples=25)
     dealt = Random(partitions).sample(event_rows(events), len(events))
     rows = frame(spark, EVENTS, dealt, partitions=min(partitions, 8))
@@ -223,7 +236,7 @@ def test_windows_after_a_tick_equal_the_full_evaluation_behind_it(spark: SparkSe
     case, view = CASES[name], view_of(CASES[name])
     events = drawn(case, seed=5, examples=100)
     full, rows = brute_rows(case, events), frame(spark, EVENTS, event_rows(events)).persist()
-    known = [case.begins + case.every * step + side for step, side in ((0, 0), (4, -1), (7, case.offset), (13, 1))]
+    known = [case.begins + case.every * step + side for step, side in ((4, -1), (7, case.offset), (13, 1))]
     told, expected = [], []
     for place, after_us in enumerate(known):
         near = rows.filter(later_than(view.schedule.floor_us(after_us) - reach_us(view) - 1))

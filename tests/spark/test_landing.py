@@ -32,12 +32,16 @@ def lines(path: Path, *rows: str) -> Path:
 
 def test_csv_gives_the_declared_columns_whatever_else_it_has(spark: SparkSession, tmp_path: Path) -> None:
     whole = DeltaSource("b", path="b", event_timestamp="bought_at", schema={"buy_id": Int64, "bought_at": Timestamp})
-    file = lines(tmp_path / "buys.csv", "buy_id,bought_at", "1,2017-10-02T00:00:00.000001Z", "2,2017-10-02T02:00:00+02:00")
+    file = lines(
+        tmp_path / "buys.csv", "buy_id,bought_at", "1,2017-10-02T00:00:00.000001Z", "2,2017-10-02T02:00:00+02:00"
+    )
     assert_same_rows(read_file(spark, whole, file), [(1, DAY + 1), (2, DAY)])
 
 
 def test_parquet_gives_the_declared_columns_in_their_types(spark: SparkSession, tmp_path: Path) -> None:
-    rows = frame(spark, "more string, shop string, amount int, bought_at timestamp, buy_id int", [("x", "", 3, None, 1)])
+    rows = frame(
+        spark, "more string, shop string, amount int, bought_at timestamp, buy_id int", [("x", "", 3, None, 1)]
+    )
     rows.coalesce(1).write.parquet(str(tmp_path / "buys"))
     assert_same_rows(read_file(spark, SOURCE, tmp_path / "buys"), [(1, None, 3.0, "")])
 
@@ -64,7 +68,9 @@ def test_file_that_cannot_be_landed_is_refused_in_one_line(
 
 
 def test_parquet_without_a_declared_column_is_refused_in_one_line(spark: SparkSession, tmp_path: Path) -> None:
-    frame(spark, "buy_id bigint, bought_at timestamp, shop string", []).coalesce(1).write.parquet(str(tmp_path / "buys"))
+    frame(spark, "buy_id bigint, bought_at timestamp, shop string", []).coalesce(1).write.parquet(
+        str(tmp_path / "buys")
+    )
     with pytest.raises(SourceDrift, match=r"buys lacks \['amount'\], which source 'buys' declares") as caught:
         read_file(spark, SOURCE, tmp_path / "buys")
     assert "\n" not in str(caught.value)
@@ -90,9 +96,13 @@ def test_table_is_appended_to_upserted_and_deleted_from_by_key(spark: SparkSessi
     assert "\n" not in str(caught.value)
     with pytest.raises(SourceMissing, match="Source 'buys' has no"):
         pin(spark, SOURCE, table)
-    append_file(spark, SOURCE, frame(spark, schema, [(1, None, 1.0, "a"), (2, None, 2.0, "b"), (3, None, 3.0, "c")]), table)
+    append_file(
+        spark, SOURCE, frame(spark, schema, [(1, None, 1.0, "a"), (2, None, 2.0, "b"), (3, None, 3.0, "c")]), table
+    )
     landed = pin(spark, SOURCE, table)
-    change_rows(spark, frame(spark, schema, [(2, None, 22.0, None), (4, None, 4.0, "d")]), table, ["buy_id"], is_delete=False)
+    change_rows(
+        spark, frame(spark, schema, [(2, None, 22.0, None), (4, None, 4.0, "d")]), table, ["buy_id"], is_delete=False
+    )
     change_rows(spark, frame(spark, "buy_id bigint", [(3,), (9,)]), table, ["buy_id"], is_delete=True)
     now = pin(spark, SOURCE, table)
     assert (now.version, now.table_id) == (head_version(spark, table), landed.table_id)

@@ -45,7 +45,10 @@ def plan(spark: SparkSession, view: FeatureView) -> str:
 
 REWRITES = [
     (lambda rows: columns(rows.where(rows.shop == "x")), lambda rows: columns(rows.filter("shop = 'x'"))),
-    (lambda rows: columns(rows.where(F.col("shop") == F.lit("x"))), lambda rows: columns(rows.filter(rows["shop"] == "x"))),
+    (
+        lambda rows: columns(rows.where(F.col("shop") == F.lit("x"))),
+        lambda rows: columns(rows.filter(rows["shop"] == "x")),
+    ),
     (columns, lambda rows: rows.select(F.col("user_id"), rows["event_timestamp"], F.expr("spend"))),
     (
         lambda rows: columns(rows.withColumn("spend", F.col("spend") + 1)),
@@ -105,7 +108,7 @@ def test_python_function_counts_by_its_code_and_not_by_its_comments(spark: Spark
 @pytest.mark.parametrize(
     ("spend", "says"),
     [
-        (lambda: F.rand(), "not deterministic"),
+        (F.rand, "not deterministic"),
         (lambda: F.rand(7), "not deterministic"),
         (lambda: F.monotonically_increasing_id().cast("double"), "not deterministic"),
         (lambda: F.length(F.uuid()).cast("double"), "not deterministic"),
@@ -137,15 +140,26 @@ def test_snapshot_of_unordered_rows_is_refused_in_one_line(spark: SparkSession, 
 @pytest.mark.parametrize(
     ("transform", "says"),
     [
-        (lambda rows: rows.select("user_id", "event_timestamp"), r"promises \['spend'\], but its transform returned only"),
-        (lambda rows: rows.drop("shop").withColumn("spend", F.lit(1)), "promises 'spend' as float64, but .* returned int"),
+        (
+            lambda rows: rows.select("user_id", "event_timestamp"),
+            r"promises \['spend'\], but its transform returned only",
+        ),
+        (
+            lambda rows: rows.drop("shop").withColumn("spend", F.lit(1)),
+            "promises 'spend' as float64, but .* returned int",
+        ),
         (lambda rows: rows, r"returned columns it does not promise: \['shop'\]"),
         (lambda rows: rows.select("user_id", "nothing"), "does not run on its declared sources: .*nothing"),
-        (lambda rows: columns(rows).withColumn("event_timestamp", F.lit("x")), "promises 'event_timestamp' as timestamp"),
+        (
+            lambda rows: columns(rows).withColumn("event_timestamp", F.lit("x")),
+            "promises 'event_timestamp' as timestamp",
+        ),
         (lambda _: None, "returned NoneType"),
     ],
 )
-def test_transform_that_breaks_its_promise_is_refused_in_one_line(spark: SparkSession, transform: Any, says: str) -> None:
+def test_transform_that_breaks_its_promise_is_refused_in_one_line(
+    spark: SparkSession, transform: Any, says: str
+) -> None:
     with pytest.raises(DefinitionError, match=says) as caught:
         describe_transform(spark, row_view(transform))
     assert "\n" not in str(caught.value)

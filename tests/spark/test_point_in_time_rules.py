@@ -66,7 +66,7 @@ def values(
     view: FeatureView | None = None,
     through_us: int = T0 + 100 * DAY,
 ) -> ViewValues:
-    """A view of (key, event, generation, flag, spend, visits), whose generations were pointed at from (instant, generation)."""
+    """A view of (key, event, generation, flag, spend, visits); `published` is (instant, generation pointed at)."""
     chosen = view or row_view()
     revisions = [
         Revision(number, from_us, {chosen.name: Pointer(TABLE, generation, through_us)})

@@ -66,7 +66,12 @@ def test_rows_one_microsecond_apart_are_two_values(spark: SparkSession) -> None:
 
 
 def test_rows_without_key_or_time_and_of_the_future_are_set_aside(spark: SparkSession) -> None:
-    rows = [(None, DAY, 1.0, 1, 1), (2, None, 2.0, 2, 1), (3, at("2017-10-02T00:00:00.000001"), 3.0, 3, 1), (4, DAY, 4.0, 4, 1)]
+    rows = [
+        (None, DAY, 1.0, 1, 1),
+        (2, None, 2.0, 2, 1),
+        (3, at("2017-10-02T00:00:00.000001"), 3.0, 3, 1),
+        (4, DAY, 4.0, 4, 1),
+    ]
     parts = transformed(view_of(), frame(spark, RAW, rows), start_us=DAY_US)
     assert_same_rows(parts.used.select("user_id"), [(4,)])
     assert parts.count() == (4, 3)

@@ -58,7 +58,16 @@ def test_snapshot_with_a_lookback_sees_its_first_instant_and_nothing_before(spar
     rows = [(1, at("2017-10-01"), 1.0), (2, at("2017-10-01T00:00:00.000001"), 2.0), (3, at("2017-10-02"), 3.0)]
     ticks = (D[2] - 1, D[2], D[2] + 1)
     seen = taken(view_of(lookback={"buys": days(2)}), {"buys": frame(spark, RAW, rows)}, ticks)
-    expected = [(1, D[2] - 1), (2, D[2] - 1), (3, D[2] - 1), (1, D[2]), (2, D[2]), (3, D[2]), (2, D[2] + 1), (3, D[2] + 1)]
+    expected = [
+        (1, D[2] - 1),
+        (2, D[2] - 1),
+        (3, D[2] - 1),
+        (1, D[2]),
+        (2, D[2]),
+        (3, D[2]),
+        (2, D[2] + 1),
+        (3, D[2] + 1),
+    ]
     assert_same_rows(seen.select("user_id", "event_timestamp"), expected)
     gone = told(spark, view, rows[:1] + rows[2:], through=D[4])
     expected = [(1, D[1], 1.0, ""), (1, D[3], None, "deleted"), (3, D[2], 3.0, ""), (3, D[4], None, "deleted")]
@@ -73,7 +82,11 @@ def test_entity_that_vanishes_is_deleted_once_and_may_come_back(spark: SparkSess
 
 
 def test_value_that_does_not_change_is_not_stated_again(spark: SparkSession) -> None:
-    rows = [(1, at("2017-10-01T12:00:00"), 1.0), (1, at("2017-10-03T12:00:00"), 1.0), (1, at("2017-10-05T12:00:00"), 2.0)]
+    rows = [
+        (1, at("2017-10-01T12:00:00"), 1.0),
+        (1, at("2017-10-03T12:00:00"), 1.0),
+        (1, at("2017-10-05T12:00:00"), 2.0),
+    ]
     assert_same_rows(told(spark, view_of(), rows, through=D[6]), [(1, D[1], 1.0, ""), (1, D[5], 2.0, "")])
 
 
@@ -87,7 +100,19 @@ def test_sign_of_zero_is_a_change_and_nan_after_nan_is_not(spark: SparkSession) 
     assert_same_rows(told(spark, view_of(), rows, through=D[4]), expected)
 
 
-@pytest.mark.parametrize("after", [1, 2, 3, 4])
+@pytest.mark.parametrize("step", [1, -1])
+def test_rows_of_one_entity_at_one_tick_are_settled_by_bits_in_any_order(spark: SparkSession, step: int) -> None:
+    view = view_of(transform=lambda sources, _: sources["buys"].select("user_id", "spend"))
+    rows = [
+        (1, at("2017-10-01"), 0.0),
+        (1, at("2017-10-01"), -0.0),
+        (2, at("2017-10-01"), None),
+        (2, at("2017-10-01"), 1.0),
+    ]
+    assert_same_rows(told(spark, view, rows[::step], through=D[1]), [(1, D[1], 0.0, ""), (2, D[1], 1.0, "")])
+
+
+@pytest.mark.parametrize("after", [2, 4])
 def test_snapshots_after_a_tick_equal_the_full_ones_behind_it(spark: SparkSession, after: int) -> None:
     view = view_of(lookback={"buys": days(1)})
     rows = [
@@ -96,9 +121,17 @@ def test_snapshots_after_a_tick_equal_the_full_ones_behind_it(spark: SparkSessio
     ]
     full = [
         *[(1, D[1], 1.0, ""), (1, D[3], None, "deleted"), (1, D[4], 1.0, ""), (1, D[5], None, "deleted")],
-        *[(2, D[2], 2.0, ""), (2, D[3], 3.0, ""), (2, D[4], None, "deleted"), (2, D[5], 5.0, ""), (2, D[6], None, "deleted")],
+        *[
+            (2, D[2], 2.0, ""),
+            (2, D[3], 3.0, ""),
+            (2, D[4], None, "deleted"),
+            (2, D[5], 5.0, ""),
+            (2, D[6], None, "deleted"),
+        ],
     ]
-    assert_same_rows(told(spark, view, rows, through=D[6], after_us=D[after]), [row for row in full if row[1] > D[after]])
+    assert_same_rows(
+        told(spark, view, rows, through=D[6], after_us=D[after]), [row for row in full if row[1] > D[after]]
+    )
 
 
 def test_ticks_due_begin_behind_the_earliest_row_and_keep_the_one_before() -> None:

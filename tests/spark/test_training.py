@@ -35,7 +35,10 @@ GOOD = "user_id string, shop bigint, at timestamp"
 @pytest.mark.parametrize(
     ("schema", "says"),
     [
-        ("user_id string, shop bigint", r"no time column 'at' \(it has \['user_id', 'shop'\]\). Name it with --time-column"),
+        (
+            "user_id string, shop bigint",
+            r"no time column 'at' \(it has \['user_id', 'shop'\]\). Name it with --time-column",
+        ),
         ("user_id string, shop bigint, at string", r"'at' is string, not a timestamp with a zone. Cast it"),
         ("user_id string, shop bigint, at timestamp_ntz", r"'at' is timestamp_ntz, not a timestamp with a zone"),
         ("user_id string, shop bigint, at date", r"'at' is date, not a timestamp"),
@@ -84,7 +87,9 @@ def test_features_are_laid_out_in_the_order_of_the_service(spark: SparkSession) 
     assert_same_rows(told.drop("user_id", "shop", "at"), expected)
     plain = laid_out(answered, answered.drop("spend"), SERVICE, with_status=False)
     assert plain.columns == told.columns[:6]
-    assert counted(answered, SERVICE) == {"spend": {"rows": 3, "simulated": 1, "PRESENT": 1, "EXPIRED": 1, "NOT_FOUND": 1}}
+    assert counted(answered, SERVICE) == {
+        "spend": {"rows": 3, "simulated": 1, "PRESENT": 1, "EXPIRED": 1, "NOT_FOUND": 1}
+    }
 
 
 CONTENT = "k int, x double, s string, t timestamp, tags array<string>"
@@ -97,7 +102,11 @@ def hashed(spark: SparkSession, rows: Sequence[tuple[Any, ...]], *, partitions: 
 
 def test_content_hash_does_not_depend_on_order_and_partitions(spark: SparkSession) -> None:
     rows = [ROW, (2, None, "", None, []), (2, None, "", None, []), (3, float("nan"), None, at("1969-12-31"), None)]
-    found = {hashed(spark, rows), hashed(spark, rows[::-1], partitions=3), hashed(spark, rows[2:] + rows[:2], partitions=1)}
+    found = {
+        hashed(spark, rows),
+        hashed(spark, rows[::-1], partitions=3),
+        hashed(spark, rows[2:] + rows[:2], partitions=1),
+    }
     assert len(found) == 1
 
 
@@ -130,7 +139,13 @@ def test_content_hash_sees_every_bit(spark: SparkSession) -> None:
 def test_content_hash_of_other_kinds_sees_every_bit(spark: SparkSession) -> None:
     """Floats within arrays, times within arrays, bytes and decimals of another scale."""
     spelled = [
-        *["array(0.0D)", "array(-0.0D)", "array(double('nan'))", "array(cast(0.1 as float))", "array(double('infinity'))"],
+        *[
+            "array(0.0D)",
+            "array(-0.0D)",
+            "array(double('nan'))",
+            "array(cast(0.1 as float))",
+            "array(double('infinity'))",
+        ],
         *["array(timestamp_micros(1))", "array(timestamp_micros(2))", "timestamp_micros(1)", "timestamp_micros(2)"],
         *["unhex('00')", "unhex('')", "unhex('FF')", "unhex('FE')", "1.0BD", "1.00BD", "date'2017-10-02'"],
     ]

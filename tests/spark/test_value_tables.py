@@ -73,7 +73,9 @@ def test_statement_that_is_new_is_made(spark: SparkSession) -> None:
         ((1.0, ["a", "b"]), (1.0, ["b", "a"])),
     ],
 )
-def test_statement_of_other_bits_is_corrected(spark: SparkSession, before: tuple[Any, ...], after: tuple[Any, ...]) -> None:
+def test_statement_of_other_bits_is_corrected(
+    spark: SparkSession, before: tuple[Any, ...], after: tuple[Any, ...]
+) -> None:
     told = changes(spark, [(1, T0, *after, "")], [(1, T0, *before, "")])
     tags = None if after[1] is None else tuple(after[1])
     assert_same_rows(told, [(1, T0, after[0], tags, "", "corrected")])
@@ -106,7 +108,12 @@ def test_standing_statements_are_the_newest_unless_retracted(spark: SparkSession
 
 def test_served_rows_are_present_deleted_and_absent(spark: SparkSession) -> None:
     before = [(1, T0, 1.0, None, ""), (2, T0, 2.0, None, ""), (3, T0, 3.0, None, ""), (4, T0, 4.0, None, "")]
-    after = [(1, T0, 1.0, None, ""), (2, T0 + 1, None, None, "deleted"), (3, T0, -3.0, None, ""), (5, T0, 5.0, None, "")]
+    after = [
+        (1, T0, 1.0, None, ""),
+        (2, T0 + 1, None, None, "deleted"),
+        (3, T0, -3.0, None, ""),
+        (5, T0, 5.0, None, ""),
+    ]
     told = changed_current(VIEW, said(spark, *before, schema=STATES), said(spark, *after, schema=STATES))
     expected = [
         (2, T0 + 1, None, None, "deleted"),
@@ -122,12 +129,20 @@ def test_served_rows_tell_of_bits_and_event_times_and_nothing_else(spark: SparkS
     after = [(1, T0, -0.0, None, ""), (2, T0, NAN, [], ""), (3, T0 + 1, 3.0, None, "")]
     told = changed_current(VIEW, said(spark, *before, schema=STATES), said(spark, *after, schema=STATES))
     assert_same_rows(told, [(1, T0, -0.0, None, ""), (3, T0 + 1, 3.0, None, "")])
-    back = changed_current(VIEW, said(spark, *before[3:], schema=STATES), said(spark, (4, T0, 4.0, None, ""), schema=STATES))
+    back = changed_current(
+        VIEW, said(spark, *before[3:], schema=STATES), said(spark, (4, T0, 4.0, None, ""), schema=STATES)
+    )
     assert_same_rows(back, [(4, T0, 4.0, None, "")])
 
 
 def test_newest_served_row_is_the_one_of_the_newest_generation(spark: SparkSession) -> None:
-    rows = said(spark, (1, T0 + 9, 5.0, None, "", 5), (1, T0, 6.0, None, "", 6), (2, None, None, None, "absent", 5), schema=f"{STATES}, _gen bigint")
+    rows = said(
+        spark,
+        (1, T0 + 9, 5.0, None, "", 5),
+        (1, T0, 6.0, None, "", 6),
+        (2, None, None, None, "absent", 5),
+        schema=f"{STATES}, _gen bigint",
+    )
     assert_same_rows(newest_served(VIEW, rows), [(1, T0, 6.0, None, "", 6), (2, None, None, None, "absent", 5)])
 
 
@@ -153,6 +168,6 @@ def test_tables_append_each_generation_once_and_never_change_a_row(spark: SparkS
     assert_same_rows(tables.read(tables.history), [(1, T0, NAN, ("",), 7, ""), (2, T0, -0.0, None, 7, "")])
     assert_same_rows(tables.read(tables.history, first - 1), [])
     with pytest.raises(PySparkException):
-        spark.sql(f"DELETE FROM delta.`{tables.history}` WHERE user_id = 1")
+        spark.sql(f"DELETE FROM delta.`{tables.history}` WHERE user_id = 1")  # noqa: S608 - a path of our own
     with pytest.raises(Exception, match="NOT NULL"):
         tables.append(tables.history, said(spark, (None, T0, 1.0, None, "")), generation=8, run_id="r2")

@@ -47,9 +47,16 @@ def test_event_at_a_tick_belongs_to_the_next_one_and_leaves_with_its_window(spar
 
 
 def test_empty_window_counts_zero_and_sums_null(spark: SparkSession) -> None:
-    view = view_of(n=Count(over=days(1)), kinds=CountDistinct("n", over=days(1)), x=Sum("x", over=days(1)), m=Mean("x", over=days(1)))
+    view = view_of(
+        n=Count(over=days(1)),
+        kinds=CountDistinct("n", over=days(1)),
+        x=Sum("x", over=days(1)),
+        m=Mean("x", over=days(1)),
+    )
     rows = [(1, at("2017-10-01T12:00:00"), None, 7, True)]
-    assert_same_rows(told(spark, view, rows, through=D[8]), [(1, D[1], 1, 1, None, None, ""), (1, D[2], 0, 0, None, None, "")])
+    assert_same_rows(
+        told(spark, view, rows, through=D[8]), [(1, D[1], 1, 1, None, None, ""), (1, D[2], 0, 0, None, None, "")]
+    )
 
 
 def test_sum_of_values_that_cancel_is_zero_and_not_null(spark: SparkSession) -> None:
@@ -90,5 +97,9 @@ def test_entity_that_returns_with_events_that_pass_no_condition_is_not_stated_ag
 
 def test_events_without_a_column_that_an_aggregate_reads_are_refused(spark: SparkSession) -> None:
     with pytest.raises(DefinitionError, match=r"lack \['gone'\]") as caught:
-        read_events(view_of(n=Count("gone", over=days(1))), frame(spark, RAW, [(1, at("2017-10-01"), 1.0, 1, True)]), start_us=D[9])
+        read_events(
+            view_of(n=Count("gone", over=days(1))),
+            frame(spark, RAW, [(1, at("2017-10-01"), 1.0, 1, True)]),
+            start_us=D[9],
+        )
     assert "\n" not in str(caught.value)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 from pyspark.sql import SparkSession
 
@@ -17,8 +18,10 @@ from skewless.core.source import DeltaSource
 from skewless.core.timeline import Pointer, Revision, Step, Timeline
 from skewless.core.view import Feature, FeatureView, RowView, SnapshotView
 from skewless.spark.point_in_time.window import ViewValues
-from tests.support.frames import frame
+from tests.support.frames import frame, moment
 from tests.support.histories import FEATURES, HISTORY, SERVED, Batch, history_rows, served_rows
+from tests.support.oracle import PUBLISHED
+from tests.support.timeline_replay import pushed
 from tests.support.timelines import Plan
 
 THING = Entity("thing", {"example": Int32, "entity": String})
@@ -54,7 +57,7 @@ def timeline_of(plan: Plan, view: str, table: str) -> Timeline:
 
 
 def values_of(spark: SparkSession, batch: Batch) -> ViewValues:
-    """What the join reads of a batch: history with the rows of every attempt, the served rows that the oracle gives."""
+    """What the join reads of a batch: history and served with the rows of every attempt, given up or not."""
     view = view_of(batch)
     table = f"{view.name}__v1_00000000"
     timeline = timeline_of(batch.plan, view.name, table)
@@ -62,7 +65,7 @@ def values_of(spark: SparkSession, batch: Batch) -> ViewValues:
     return ViewValues(
         view=view,
         history=frame(spark, HISTORY, history_rows(batch.examples)),
-        served=frame(spark, SERVED, served_rows(batch.examples)),
+        served=frame(spark, SERVED, [*served_rows(batch.examples), *_never_published(batch)]),
         published=timeline.published(view.name, table),
         steps=steps,
         newest=steps[-1] if steps else None,
@@ -78,6 +81,17 @@ def as_known(values: ViewValues, known_us: int) -> ViewValues:
 def step_at(steps: tuple[Step, ...], instant_us: int) -> Step | None:
     """The step in force at an instant."""
     return next((step for step in reversed(steps) if step.from_us <= instant_us), None)
+
+
+def _never_published(batch: Batch) -> list[tuple[Any, ...]]:
+    """Served rows of refused and aborted generations: they are in the table, and must not count."""
+    attempts = [one.number for one in batch.plan.generations if one.fate != PUBLISHED]
+    return [
+        (*row.key, row.gen, moment(row.event_us), *row.values.values(), row.state)
+        for example in batch.examples
+        for number in attempts
+        for row in pushed(example.world, number)
+    ]
 
 
 def _never_run(*_: object) -> object:

@@ -1,0 +1,37 @@
+"""The snippets of the guide run, and the documents name what exists."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = sorted((ROOT / "docs" / "guide").glob("*.md"))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_guide_snippets_run_in_their_order(page: Path) -> None:
+    names: dict[str, Any] = {}
+    snippets = re.findall(r"```python\n(.*?)```", page.read_text(), flags=re.DOTALL)
+    assert snippets
+    for snippet in snippets:
+        exec(compile(snippet, page.name, "exec"), names)
+    assert [one.dtype.kind for one in names["household_coupons"].features] == ["int64", "int64"]
+
+
+@pytest.mark.parametrize("document", ["README.md", "ARCHITECTURE.md"])
+def test_document_links_lead_to_files_that_exist(document: str) -> None:
+    targets = re.findall(r"\]\(([^)#]+)\)", (ROOT / document).read_text())
+    assert [target for target in targets if not (ROOT / target).exists()] == []
+
+
+def test_adrs_stay_short() -> None:
+    long = {
+        file.name: lines
+        for file in (ROOT / "docs" / "adr").glob("*.md")
+        if (lines := len(file.read_text().splitlines())) > 60
+    }
+    assert long == {}
