@@ -46,6 +46,7 @@ class Demo:
         store: The feature store.
         story: Prints what happens.
         households: Keep only the households of the first so many numbers; all when None.
+        arrivals: Stop after so many arrivals.
         seconds: Stage → time that it took.
         runs: Records of the runs.
     """
@@ -53,6 +54,7 @@ class Demo:
     store: FeatureStore
     story: Story
     households: int | None
+    arrivals: int
     seconds: dict[str, float] = field(default_factory=dict)
     runs: list[RunRecord] = field(default_factory=list)
 
@@ -74,6 +76,7 @@ def main() -> int:
     """Run the demo, or say that there is nothing to do."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--households", type=int, help="a small slice: only households numbered up to this")
+    parser.add_argument("--arrivals", type=int, default=len(demo_data.ARRIVALS), help="stop after so many arrivals")
     parser.add_argument("--conf", type=Path, default=HOME / "conf", help="configuration folder")
     parser.add_argument("--env", default="demo", help="an environment with a replay clock")
     parser.add_argument("--verbose", action="store_true", help="tell every step")
@@ -85,7 +88,7 @@ def main() -> int:
         if not was_played:
             start_over(settings, story)
         with FeatureStore.open(options.conf, env=options.env, say=story.detail) as store:
-            demo = Demo(store, story, options.households)
+            demo = Demo(store, story, options.households, options.arrivals)
             if was_played:
                 return again(demo)
             play(demo)
@@ -100,7 +103,7 @@ def play(demo: Demo) -> None:
     begun = perf_counter()
     with demo.stage("prepare", "Cutting 1.47 M real purchases into what arrived week by week"):
         landing = demo.state / "landing"
-        arrivals = demo_data.write_arrivals(landing, households=demo.households)
+        arrivals = demo_data.write_arrivals(landing, households=demo.households)[: demo.arrivals]
         dimensions = demo_data.write_dimensions(landing, households=demo.households)
         spine = demo_data.write_spine(landing, households=demo.households)
     with demo.stage("spark", "Starting Spark"):

@@ -27,7 +27,6 @@ def spark() -> Any:
         **settings.spark.conf,
         "spark.sql.shuffle.partitions": "2",
         "spark.driver.memory": "2g",
-        "spark.sql.warehouse.dir": "/tmp/skewless-tests-warehouse",
     }
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

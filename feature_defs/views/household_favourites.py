@@ -48,6 +48,6 @@ household_favourites = SnapshotView(
         gxe.ExpectColumnValuesToBeBetween(column="favourite_share", min_value=0, max_value=1),
     ),
     owner="churn@example.org",
-    description="The department that a household spends most in, from the last 90 days, each Monday since September 2017.",
+    description="The department that a household spends most in, in 90 days, each Monday since September 2017.",
     tags=("spend", "churn"),
 )

@@ -62,6 +62,8 @@ class SparkSettings:
     master: str = "local[*]"
     app_name: str = "skewless"
     driver_memory: str = field(default="2g", metadata={"pattern": r"[1-9]\d*[mg]"})
+    java_options: str = ""
+    """Further options of a session's JVM that the library starts itself."""
     shuffle_partitions: int = field(default=4, metadata=_at_least(1, 100_000))
     conf: Mapping[str, str] = field(default_factory=_nothing)
     """`conf/spark-defaults.conf`, overlaid by `[spark.conf]`."""

@@ -19,10 +19,10 @@ from skewless.core.names import EVENT_TIMESTAMP, FLAG
 from skewless.core.time import duration_us, to_us
 from skewless.core.view import WindowView
 from skewless.errors import DefinitionError
-from skewless.spark.dtypes import identities
+from skewless.spark.dtypes import identities, identity, spark_type
 from skewless.spark.transform import Judged, judged
 
-_TICK, _TILE, _HELD = "_tick_us", "_tile_us", "_held"
+_TICK, _TILE = "_tick_us", "_tile_us"
 #: Beyond 2**53 a double no longer tells whole units apart.
 _LARGEST_EXACT = float(2**53)
 
@@ -78,7 +78,8 @@ def evaluated(view: WindowView, events: DataFrame, *, after_us: int | None, thro
     """The values of the ticks of `(after_us, through_us]` where they differ from the tick before.
 
     An event at exactly a tick belongs to the next one: windows are `[tick - over, tick)`. Null values do not take
-    part. When an entity's last event leaves its longest window, a row of empties says so.
+    part. An entity's first row is at the first tick at which one of its events changes a value; when the last event
+    leaves the longest window, a row of empties says so.
 
     Args:
         view: The definition.
@@ -101,12 +102,12 @@ def evaluated(view: WindowView, events: DataFrame, *, after_us: int | None, thro
     past = Window.partitionBy(*keys).orderBy(_TICK)
     running = past.rowsBetween(Window.unboundedPreceding, Window.currentRow)
     summed = totals.select(*keys, _TICK, *(F.sum(column).over(running).alias(column) for column in columns))
-    # before its first event an entity is not known at all, which is not the same as known to have none
-    begun = summed.withColumn("_begun", F.max(_HELD).over(running)).filter(F.col("_begun") > 0)
-    values = begun.select(*keys, _TICK, *(_value(view, name).alias(name) for name in view.feature_names))
+    values = summed.select(*keys, _TICK, *(_value(view, name).alias(name) for name in view.feature_names))
     same = identities({feature.name: feature.dtype for feature in view.features})
     compared = values.withColumn("_same", same).withColumn("_before", F.lag("_same").over(past))
-    is_new = F.col("_before").isNull() | (F.col("_same") != F.col("_before"))
+    # where no tick came before, nothing is in any window: so an entity begins, and begins again, by the same rule
+    before = F.coalesce(F.col("_before"), _empties(view))
+    is_new = F.col("_same") != before
     fresh = compared.filter(is_new if after_us is None else is_new & (F.col(_TICK) > after_us))
     tick = F.timestamp_micros(_TICK).alias(EVENT_TIMESTAMP)
     return fresh.select(*keys, tick, *view.feature_names, F.lit("").alias(FLAG))
@@ -145,10 +146,18 @@ def _parts_of(feature: str, aggregate: Aggregate) -> tuple[Part, ...]:
 
 
 def _parts(view: WindowView) -> Iterator[Part]:
-    """The running totals of every aggregate, and one that tells whether any window holds an event at all."""
     for name, aggregate in view.aggregates.items():
         yield from _parts_of(name, aggregate)
-    yield Part(_HELD, Aggregate("count"), longest_us(view))
+
+
+def _empties(view: WindowView) -> Column:
+    """The identities of the values over empty windows: 0 for counts, null for the rest."""
+    found = []
+    for feature in view.features:
+        is_count = view.aggregates[feature.name].kind in {"count", "count_distinct"}
+        empty = F.lit(0 if is_count else None).cast(spark_type(feature.dtype))
+        found.append(identity(empty, feature.dtype).alias(feature.name))
+    return F.struct(*found)
 
 
 def _poison(events: DataFrame, aggregates: list[Aggregate]) -> dict[str, Column]:

@@ -2,8 +2,8 @@
 
 Decisions where the design leaves a choice (the lead knows of each):
 
-- A key's first row is at the first tick (at or after `start_us`) at which any window of any aggregate holds an event of
-  the key, whether or not the event passes `where`. From then on a row only where a value differs, bit for bit.
+- A row stands only where a value differs, bit for bit, from the tick before; before its first event a key has values
+  of empty windows, so its first row is at the first tick (from `start_us` on) at which a value differs from those.
 - Once all windows are empty, one row of empties stands (count 0, others null) until a value differs again.
 - Events before `start_us` do count in the windows of later ticks; ticks before it are not evaluated.
 - A double is summed as its shortest decimal spelling, rounded half away from zero at `scale` digits, and the sum is the
@@ -66,12 +66,8 @@ def window_values(
     rows = []
     for key in dict.fromkeys(key for key, _, _ in events):
         own = [(event_us, columns) for one, event_us, columns in events if one == key]
-        before = None
+        before = {name: value_at([], one, 0) for name, one in aggregates.items()}
         for tick in ticks(first_us, through_us, every_us, offset_us):
-            if before is None and not any(
-                tick - one.over_us <= event_us < tick for one in aggregates.values() for event_us, _ in own
-            ):
-                continue
             values = {name: value_at(own, one, tick) for name, one in aggregates.items()}
             if not same_bits(values, before):
                 rows.append((key, tick, values))
