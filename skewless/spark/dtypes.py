@@ -49,10 +49,11 @@ def identity(column: Column, dtype: DType) -> Column:
 
     Spark's `=` takes 0.0 for -0.0 (and NaN for NaN, which we want); their spelling differs.
     """
+    value = column.alias("value")
     if dtype.is_float:
-        return F.struct(column, F.when(column == 0, column.cast("string")))
+        return F.struct(value, F.when(column == 0, column.cast("string")).alias("spelled"))
     is_float_array = dtype.kind == "vector" or (dtype.element is not None and dtype.element.is_float)
-    return F.struct(column, column.cast("string")) if is_float_array else column
+    return F.struct(value, column.cast("string").alias("spelled")) if is_float_array else column
 
 
 def identities(columns: Mapping[str, DType], *, within: str = "") -> Column:
