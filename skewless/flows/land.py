@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from pyspark.errors import PySparkException
+
 from skewless.core.source import DeltaSource
 from skewless.errors import UsageError
 from skewless.flows.workshop import Workshop
@@ -28,7 +30,7 @@ def land(shop: Workshop, source: DeltaSource, file: Path, *, mode: str = "append
         The rows of the file.
 
     Raises:
-        UsageError: No such file, kind, mode or key column.
+        UsageError: No such file, kind, mode or key column; or a value is not of its column's type. Nothing is landed.
         SourceDrift: A declared column is missing or of another type.
     """
     columns = tuple(keys)
@@ -41,8 +43,13 @@ def land(shop: Workshop, source: DeltaSource, file: Path, *, mode: str = "append
     with shop.leased(f"land {source.name}"):
         rows = read_file(shop.session, source, file, only=columns if mode == "delete" else ())
         path = shop.source_path(source)
-        if mode == "append":
-            append_file(shop.session, source, rows, path)
-        else:
-            change_rows(shop.session, rows, path, columns, is_delete=mode == "delete")
-        return rows.count()
+        try:
+            if mode == "append":
+                append_file(shop.session, source, rows, path)
+            else:
+                change_rows(shop.session, rows, path, columns, is_delete=mode == "delete")
+            return rows.count()
+        except PySparkException as failure:
+            reason = str(failure).strip().splitlines()[0][:200]
+            message = f"File {file.name} does not fit source '{source.name}', so nothing of it was landed: {reason}"
+            raise UsageError(message) from failure

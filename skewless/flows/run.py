@@ -207,10 +207,29 @@ def _materialize(attempt: Attempt, views: tuple[FeatureView, ...], through: date
     empty = [one for one in made if one.state is GenerationState.PLANNED]
     shop.ledger.record([*written, *(replace(one, state=GenerationState.PURGED) for one in empty)])
     attempt.generations = {one.view: one for one in written}
+    _refuse_what_was_all_set_aside(attempt, empty)
     for one in empty:
         pointer = attempt.look_up(shop.definitions.view(one.view)).pointer
         if pointer is not None and one.through_us > pointer.through_us:
             attempt.pointers[one.view] = replace(pointer, through_us=one.through_us)
+
+
+def _refuse_what_was_all_set_aside(attempt: Attempt, empty: list[Generation]) -> None:
+    """A generation without a change has nothing for the gate to judge, but what it set aside may be why.
+
+    Raises:
+        RefusedByValidation: Too much of a source went to quarantine.
+    """
+    limit = attempt.shop.settings.quality.max_quarantine_share
+    bad = [one for one in empty if one.counts["quarantined"] > limit * one.counts["read"]]
+    if bad:
+        told = "; ".join(f"{one.view}: {one.counts['quarantined']} of {one.counts['read']} rows" for one in bad)
+        message = f"Refused, nothing became visible. More than {limit:.0%} of the rows went to quarantine: {told}."
+        for name, one in attempt.generations.items():
+            view = attempt.shop.definitions.view(name)
+            attempt.generations[name] = give_up(attempt.shop, view, one, applied=attempt.applied)
+        attempt.record("refused", message=message)
+        raise RefusedByValidation(f"{message} Run record: {attempt.run_id}.")
 
 
 def _take_up(attempt: Attempt, views: Iterable[FeatureView], stage: str) -> None:

@@ -39,7 +39,8 @@ def read_file(session: SparkSession, source: DeltaSource, file: Path, *, only: S
     if not kind:
         raise UsageError(f"'{file.suffix}' files cannot be landed. Give .parquet, .csv, .json or .jsonl.")
     wanted = {name: dtype for name, dtype in source.schema.items() if not only or name in only}
-    reader = session.read.option("header", "true")
+    # the default would turn a value of a wrong type into null, without a word
+    reader = session.read.option("header", "true").option("mode", "FAILFAST")
     if kind == "csv":
         # a schema is taken by place, so it has to name the file's own columns in their order
         header = reader.csv(str(file)).columns

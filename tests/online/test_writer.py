@@ -73,10 +73,10 @@ def test_write_of_null_leaves_no_tombstone(cassandra_shop: CassandraShop) -> Non
     view = cassandra_shop.view()
     table = f'"{cassandra_shop.target.keyspace}"."{view.table}"'
     # A tombstone at write time 5 would hide this older cell.
-    planted = f'UPDATE {table} USING TIMESTAMP 1 SET "spend" = 99 WHERE "user_id" = 1 AND gen = 5'  # noqa: S608 - our own names
+    planted = f'UPDATE {table} USING TIMESTAMP 1 SET "spend" = 99 WHERE "user_id" = 1 AND gen = 5'
     cassandra_shop.session.execute(planted)
     cassandra_shop.put(view, 5, (1, T0, "", None, 1))
-    statement = f'SELECT "spend", state, "visits" FROM {table}'  # noqa: S608 - our own names
+    statement = f'SELECT "spend", state, "visits" FROM {table}'
     assert cassandra_shop.session.execute(statement).one() == (99.0, None, 1)
 
 

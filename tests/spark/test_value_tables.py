@@ -168,6 +168,6 @@ def test_tables_append_each_generation_once_and_never_change_a_row(spark: SparkS
     assert_same_rows(tables.read(tables.history), [(1, T0, NAN, ("",), 7, ""), (2, T0, -0.0, None, 7, "")])
     assert_same_rows(tables.read(tables.history, first - 1), [])
     with pytest.raises(PySparkException):
-        spark.sql(f"DELETE FROM delta.`{tables.history}` WHERE user_id = 1")  # noqa: S608 - a path of our own
+        spark.sql(f"DELETE FROM delta.`{tables.history}` WHERE user_id = 1")
     with pytest.raises(Exception, match="NOT NULL"):
         tables.append(tables.history, said(spark, (None, T0, 1.0, None, "")), generation=8, run_id="r2")

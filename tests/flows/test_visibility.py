@@ -1,0 +1,146 @@
+"""What readers may see: only what the gate accepted and a revision published; online and offline alike.
+
+One story, told in order: every test goes on from the one before, for each run costs seconds.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from skewless.core.generation import GenerationState
+from skewless.core.vector import Status
+from skewless.errors import NothingToDo, RefusedByValidation, UsageError
+from tests.flows.conftest import Project, at
+
+
+def test_visibility_story(project: Project) -> None:
+    _first_publish_is_seen_alike_online_and_offline(project)
+    _nothing_new_is_nothing_to_do(project)
+    _late_row_is_seen_only_after_its_publish(project)
+    _refused_generation_is_never_seen(project)
+    _pushed_but_unpublished_generation_is_never_seen(project)
+    _rollback_answers_the_older_revision_and_refuses_new_runs(project)
+    _quarantined_rows_are_counted_and_kept(project)
+    _parity_finds_a_tampered_cell(project)
+
+
+def _same(project: Project, user: int) -> None:
+    online = project.online(user)
+    offline = project.offline(user, online.at)
+    assert online.values == offline.values
+    assert online.status == offline.status
+    assert online.event_time == offline.event_time
+    assert online.age == offline.age
+    assert (online.generation, online.revision) == (offline.generation, offline.revision)
+
+
+def _first_publish_is_seen_alike_online_and_offline(project: Project) -> None:
+    project.land((1, 7, "2024-03-01T10:00", 5.0), (2, 7, "2024-03-01T10:00", 6.5), (3, 8, "2024-03-01T11:00", 1.0))
+    project.store.apply()
+    record = project.store.run(now=at("2024-03-02T06:00"))
+    assert record.revision == 1
+    vector = project.online(7)
+    assert vector.values == {"last_order:order_id": 2, "last_order:amount": 6.5, "spend:spend_7d": 11.5}
+    for user in (7, 8, 99):
+        _same(project, user)
+    before = project.offline(7, at("2024-03-02T05:00"))
+    assert before.simulated
+    assert before.status["spend:spend_7d"] is Status.NOT_FOUND
+
+
+def _nothing_new_is_nothing_to_do(project: Project) -> None:
+    generations = project.shop.ledger.generations()
+    with pytest.raises(NothingToDo, match="Nothing to do"):
+        project.store.run()
+    assert project.shop.ledger.generations() == generations
+
+
+def _late_row_is_seen_only_after_its_publish(project: Project) -> None:
+    project.land((4, 7, "2024-03-01T09:00", 100.0))
+    project.store.run(now=at("2024-03-02T12:00"))
+    assert project.online(7).values["spend:spend_7d"] == 111.5
+    _same(project, 7)
+    assert project.offline(7, at("2024-03-02T11:00")).values["spend:spend_7d"] == 11.5
+
+
+def _refused_generation_is_never_seen(project: Project) -> None:
+    seen = project.online(8)
+    project.land((5, 8, "2024-03-02T08:00", -50.0))
+    with pytest.raises(RefusedByValidation, match="spend_7d"):
+        project.store.run(now=at("2024-03-03T06:00"))
+    states = {one.state for one in project.shop.ledger.generations()}
+    assert GenerationState.REFUSED in states
+    after = project.online(8)
+    assert (after.values["last_order:order_id"], after.revision) == (3, seen.revision)
+    _same(project, 8)
+    project.land((5, 8, "2024-03-02T08:00", 50.0), mode="upsert")
+    project.store.run(now=at("2024-03-03T07:00"))
+    assert project.online(8).values["spend:spend_7d"] == 51.0
+    _same(project, 8)
+
+
+def _pushed_but_unpublished_generation_is_never_seen(project: Project) -> None:
+    project.land((6, 7, "2024-03-03T06:30", 9.0))
+    project.shop.clock.wait_until(project.shop.clock.now_us() + 3_600_000_000)
+    for stage in ("materialize", "validate", "push"):
+        project.store.run_stage(stage)
+    left = [one for one in project.shop.ledger.generations() if one.state is GenerationState.VERIFIED]
+    assert left
+    assert project.online(7).values["last_order:order_id"] == 2
+    _same(project, 7)
+    project.store.run(now=at("2024-03-04T06:00"))
+    link = project.shop.online
+    assert link is not None
+    for one in left:
+        rows = link.session.execute(f'SELECT gen FROM "{link.target.keyspace}"."{one.table}"')
+        assert one.number not in {row[0] for row in rows}
+    states = {one.number: one.state for one in project.shop.ledger.generations()}
+    assert {states[one.number] for one in left} == {GenerationState.PURGED}
+    assert project.online(7).values["last_order:order_id"] == 6
+    _same(project, 7)
+
+
+def _rollback_answers_the_older_revision_and_refuses_new_runs(project: Project) -> None:
+    head = project.online(7)
+    revision = project.store.rollback("last_order")
+    assert revision.kind == "rollback"
+    back = project.online(7)
+    assert back.values["last_order:order_id"] == 2
+    assert back.values["spend:spend_7d"] == head.values["spend:spend_7d"]
+    _same(project, 7)
+    with pytest.raises(UsageError, match="rolled back"):
+        project.store.run("last_order")
+    forward = project.store.rollback("last_order", to=head.revision)
+    assert forward.kind == "roll-forward"
+    assert project.online(7).values == head.values
+    _same(project, 7)
+
+
+def _quarantined_rows_are_counted_and_kept(project: Project) -> None:
+    good = tuple((order, 9, "2024-03-04T07:00", 1.0) for order in range(100, 140))
+    project.land((7, None, "2024-03-04T07:00", 1.0), *good)
+    record = project.store.run("last_order", now=at("2024-03-05T06:00"))
+    counts = record.views[0].counts
+    assert counts["quarantined"] == 1
+    assert counts["read"] == counts["used"] + counts["quarantined"]
+    tables = project.shop.tables(project.shop.definitions.view("last_order"))
+    kept = project.store.session.read.format("delta").load(tables.quarantine).collect()
+    assert [row["_errors"][0]["rule"] for row in kept] == ["null_key"]
+
+
+def _parity_finds_a_tampered_cell(project: Project) -> None:
+    clean = project.store.parity("scoring")[0]
+    assert (clean.mismatches, clean.sampled) == (0, 3)
+    link = project.shop.online
+    assert link is not None
+    view = project.shop.definitions.view("last_order")
+    table = project.shop.served(view, project.shop.applied()).table
+    space = link.target.keyspace
+    newest = max(row[0] for row in link.session.execute(f'SELECT gen FROM "{space}"."{table}" WHERE user_id = 7'))
+    link.session.execute(
+        f'UPDATE "{space}"."{table}" USING TIMESTAMP {newest + 1} SET amount = 0.25 '
+        f"WHERE user_id = 7 AND gen = {newest}"
+    )
+    tampered = project.store.parity("scoring")[0]
+    assert dict(tampered.causes) == {"tampered": 1}
+    assert tampered.examples[0].feature == "last_order:amount"
