@@ -160,7 +160,7 @@ def _view(applied: AppliedProject, name: str, online: _Online, runs: LastRuns, *
         version=document["version"],
         generation=pointer.generation if pointer else None,
         through=from_us(pointer.through_us) if pointer else None,
-        ticks_behind=_ticks_behind(document, pointer, now_us),
+        ticks_behind=_ticks_behind(document, pointer, finished_us, now_us=now_us),
         rolled_back=_is_rolled_back(name, online, pointer),
         last_outcome=outcome.get("outcome"),
         last_run=run.get("run_id"),
@@ -178,12 +178,16 @@ def _pointer(name: str, online: _Online, runs: LastRuns, now_us: int) -> Pointer
     return Pointer("", outcome["generation"], outcome["through_us"])
 
 
-def _ticks_behind(document: Mapping[str, Any], pointer: Pointer | None, now_us: int) -> int | None:
+def _ticks_behind(
+    document: Mapping[str, Any], pointer: Pointer | None, looked_us: int | None, *, now_us: int
+) -> int | None:
+    """Ticks that came due since the values were known to hold: for a RowView, since its source was last looked at."""
     if pointer is None:
         return None
-    periods = (int(document["meaning"][name]) for name in ("every_us", "offset_us"))
-    schedule = Schedule(*(timedelta(microseconds=period) for period in periods))
-    return max(0, (schedule.floor_us(now_us) - schedule.floor_us(pointer.through_us)) // schedule.every_us)
+    meaning = document["meaning"]
+    held_us = pointer.through_us if meaning["kind"] != "row" else max(pointer.through_us, looked_us or 0)
+    schedule = Schedule(*(timedelta(microseconds=int(meaning[name])) for name in ("every_us", "offset_us")))
+    return max(0, (schedule.floor_us(now_us) - schedule.floor_us(held_us)) // schedule.every_us)
 
 
 def _is_rolled_back(name: str, online: _Online, pointer: Pointer | None) -> bool:

@@ -9,7 +9,8 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from skewless.core.generation import Generation, GenerationState, next_number
-from skewless.core.names import STATE
+from skewless.core.names import FLAG, STATE
+from skewless.core.resolver import RETRACTED
 from skewless.core.time import duration_us, format_instant, from_us
 from skewless.core.view import FeatureView
 from skewless.flows.situation import Situation
@@ -160,16 +161,16 @@ def materialize(shop: Workshop, work: Work, generation: Generation) -> Generatio
         counts |= {kind: kinds.get(kind, 0) for kind in ("new", "corrected", "retracted")}
         if not kinds:
             return replace(generation, counts=counts)
-        return _append(shop, situation, changed.drop("_change"), replace(generation, counts=counts))
+        return _append(shop, work, changed.drop("_change"), replace(generation, counts=counts))
     finally:
         changed.unpersist()
 
 
-def _append(shop: Workshop, situation: Situation, changed: DataFrame, generation: Generation) -> Generation:
-    tables, number = situation.tables, generation.number
+def _append(shop: Workshop, work: Work, changed: DataFrame, generation: Generation) -> Generation:
+    tables, number = work.situation.tables, generation.number
     _still_leased(shop)
     history_version = tables.append(tables.history, changed, generation=number, run_id=generation.run_id)
-    rows = _served_rows(situation, number)
+    rows = _served_rows(work, number)
     _still_leased(shop)
     served_version = tables.append(tables.served, rows, generation=number, run_id=generation.run_id)
     pushed = of_generations(tables.read(tables.served, served_version), [number]).count()
@@ -182,9 +183,9 @@ def _append(shop: Workshop, situation: Situation, changed: DataFrame, generation
     )
 
 
-def _served_rows(situation: Situation, number: int) -> DataFrame:
+def _served_rows(work: Work, number: int) -> DataFrame:
     """The entities whose current value the generation changes."""
-    view, tables = situation.view, situation.tables
+    situation, view, tables = work.situation, work.view, work.situation.tables
     history = tables.read(tables.history)
     said = of_generations(history, [number])
     if not situation.counting:
@@ -192,10 +193,24 @@ def _served_rows(situation: Situation, number: int) -> DataFrame:
     keys = list(view.entity.key_names)
     touched = said.select(*keys).distinct()
     counted = of_generations(history, {*situation.counting, number})
-    after = current(view, standing(view, counted.join(touched, keys, "left_semi")))
+    after = current(view, standing(view, _in_question(work, counted, said, touched)))
     sent = of_generations(tables.read(tables.served), situation.counting)
     before = newest_served(view, sent.join(touched, keys, "left_semi"))
     return changed_current(view, before, as_served(view, after))
+
+
+def _in_question(work: Work, counted: DataFrame, said: DataFrame, touched: DataFrame) -> DataFrame:
+    """The history that decides what the touched entities are worth now.
+
+    What was evaluated again is the newest part. An entity about which something new or corrected was said there has its
+    winner there; only where a statement was withdrawn may an older one win again.
+    """
+    keys = list(work.view.entity.key_names)
+    if work.after_us is None:
+        return counted.join(touched, keys, "left_semi")
+    withdrawn = F.broadcast(said.filter(F.col(FLAG) == RETRACTED).select(*keys).distinct())
+    near = counted.filter(later_than(work.after_us)).join(touched, keys, "left_semi")
+    return near.join(withdrawn, keys, "left_anti").unionByName(counted.join(withdrawn, keys, "left_semi"))
 
 
 def current_values(situation: Situation, number: int | None) -> DataFrame:
