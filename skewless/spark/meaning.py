@@ -1,4 +1,4 @@
-"""What a transform means: its canonical plan on empty sources, and its code where the plan shows only a name."""
+"""What a transform means: its analysed plan on empty sources, and its code where the plan shows only a name."""
 
 from __future__ import annotations
 
@@ -29,6 +29,9 @@ _UNORDERED = re.compile(
     r"(?<!\w)(collect_list|collect_set|listagg|first|last|first_value|last_value|any_value|mode)\(", re.I
 )
 _CLOCKS = re.compile(r"\b(current_timestamp|current_date|localtimestamp|now)\(", re.I)
+_WIDTH = "spark.sql.debug.maxToStringFields"
+_COUNTER = re.compile(r"(#|plan_id=|rdd_)(\d+)")
+_VARIABLE = re.compile(r"lambda (\w+)#")
 _SOME_TICK_US = 946_684_800_000_000
 
 
@@ -40,8 +43,8 @@ def describe_transform(session: SparkSession, view: FeatureView) -> dict[str, st
         view: The definition.
 
     Returns:
-        `plan`: canonical analysed plan; `code`: Python code that the plan does not show, "" when it shows all of it;
-        `source`: the text for people.
+        `plan`: analysed plan without its running numbers; `code`: Python code that the plan does not show, "" when it
+        shows all of it; `source`: the text for people.
 
     Raises:
         DefinitionError: The transform fails on its declared sources, promises what it does not return, or gives
@@ -55,13 +58,41 @@ def describe_transform(session: SparkSession, view: FeatureView) -> dict[str, st
         message = f"The transform of view '{view.name}' does not run on its declared sources: {reason}"
         raise DefinitionError(message) from failure
     analysed = frame._jdf.queryExecution().analyzed()
-    plan = str(analysed.canonicalized().toString())
+    plan = renumbered(_whole_text(session, analysed))
     _refuse_chance(view, deterministic=bool(analysed.deterministic()), plan=plan)
     return {
         "plan": plan,
         "code": _code(function) if _PYTHON.search(str(analysed.toJSON())) else "",
         "source": _text(function),
     }
+
+
+def _whole_text(session: SparkSession, analysed: Any) -> str:
+    """The text of a plan, with every column of its widest node: the default leaves out all beyond the 25th."""
+    before = session.conf.get(_WIDTH, "25")
+    session.conf.set(_WIDTH, "100000")
+    try:
+        return str(analysed.toString())
+    finally:
+        session.conf.set(_WIDTH, str(before))
+
+
+def renumbered(plan: str) -> str:
+    """A plan's text with its running numbers replaced by the order in which they first occur.
+
+    Spark's own canonical form sorts the operands of `a + b + c` by a hash that differs between processes, so that one
+    transform would have several fingerprints; the text as it was analysed has only its counters to be freed of.
+    """
+    found: dict[str, str] = {}
+
+    def by_order(match: re.Match[str]) -> str:
+        number = found.setdefault(match.group(2), str(len(found)))
+        return f"{match.group(1)}{number}"
+
+    variables = {name: f"variable_{n}" for n, name in enumerate(dict.fromkeys(_VARIABLE.findall(plan)))}
+    for name, new in variables.items():
+        plan = re.sub(rf"\b{name}#", f"{new}#", plan)
+    return _COUNTER.sub(by_order, plan)
 
 
 def _on_empty(session: SparkSession, view: FeatureView) -> DataFrame:

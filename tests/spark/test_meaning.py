@@ -15,7 +15,7 @@ from skewless.core.source import DeltaSource
 from skewless.core.time import days
 from skewless.core.view import Feature, FeatureView, RowView, SnapshotView, WindowView
 from skewless.errors import DefinitionError
-from skewless.spark.meaning import describe_transform
+from skewless.spark.meaning import describe_transform, renumbered
 
 pytestmark = pytest.mark.spark
 
@@ -179,3 +179,10 @@ def test_snapshot_of_what_is_sorted_after_it_was_collected_is_taken(spark: Spark
         return sources["buys"].groupBy("user_id").agg(F.sort_array(F.collect_set("shop")).alias("shops"))
 
     assert describe_transform(spark, snapshot_view(transform, Feature("shops", Array(String))))["plan"]
+
+
+def test_plan_text_is_freed_of_running_numbers_and_keeps_the_order_of_operands() -> None:
+    one = "Project [(a#12 + b#7L) AS c#40, lambda x_3#41]\n+- LogicalRDD [a#12, b#7L], plan_id=9"
+    other = "Project [(a#5 + b#99L) AS c#6, lambda x_8#77]\n+- LogicalRDD [a#5, b#99L], plan_id=3"
+    assert renumbered(one) == renumbered(other)
+    assert renumbered(one) != renumbered(one.replace("a#12 + b#7L", "b#7L + a#12"))
