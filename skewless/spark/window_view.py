@@ -1,17 +1,13 @@
 """WindowView: declared aggregates over trailing windows, evaluated only at the ticks where they change.
 
-Every aggregate here is a count or an integer sum, so a window is a difference: an event adds at the tick at which its
-tile enters the window and subtracts at the tick at which it leaves. A running total over a key's ticks then gives
-every window exactly, in one sort, whatever the number of ticks (difference arrays, as in summed-area tables).
+Spark reads, projects and sorts the events, one shuffle by key; `window_kernel` does the arithmetic.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import reduce
 
-from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from skewless.core.aggregate import Aggregate
@@ -19,37 +15,35 @@ from skewless.core.names import EVENT_TIMESTAMP, FLAG
 from skewless.core.time import duration_us, to_us
 from skewless.core.view import WindowView
 from skewless.errors import DefinitionError
-from skewless.spark.dtypes import identities, identity, spark_type
-from skewless.spark.transform import Judged, judged
+from skewless.spark.dtypes import spark_schema
+from skewless.spark.transform import Judged, judged, value_columns
+from skewless.spark.window_kernel import TIME, Part, Value, WindowKernel
 
-_TICK, _TILE = "_tick_us", "_tile_us"
 #: Beyond 2**53 a double no longer tells whole units apart.
 _LARGEST_EXACT = float(2**53)
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """One running total: what an aggregate, or one side of a ratio, needs for one window.
+class _Input:
+    """What a part reads of an event; parts over several windows read the same.
 
     Attributes:
-        name: Its column.
-        aggregate: Count, sum (with a hidden count of its values) or distinct count.
-        over_us: Length of the window.
+        kind: count, sum or count_distinct.
+        column: Of the events; None counts them.
+        where: Condition for taking part.
+        scale: Decimal digits of a sum.
     """
 
-    name: str
-    aggregate: Aggregate
-    over_us: int
+    kind: str
+    column: str | None
+    where: str | None
+    scale: int
 
-    @property
-    def seen(self) -> str:
-        """The column that counts a sum's non-null values: a sum of none is null."""
-        return f"{self.name}_n"
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """The running totals that it keeps."""
-        return (self.name, self.seen) if self.aggregate.kind == "sum" else (self.name,)
+    @staticmethod
+    def of(aggregate: Aggregate) -> _Input:
+        """What a plain aggregate reads."""
+        scale = aggregate.scale if aggregate.kind == "sum" else 0
+        return _Input(aggregate.kind, aggregate.column, aggregate.where, scale)
 
 
 def read_events(view: WindowView, rows: DataFrame, *, start_us: int) -> Judged:
@@ -65,8 +59,8 @@ def read_events(view: WindowView, rows: DataFrame, *, start_us: int) -> Judged:
     """
     events = view.events(rows)
     needed = [*view.entity.key_names, EVENT_TIMESTAMP]
-    parts = [part.aggregate for part in _parts(view)]
-    needed += [aggregate.column for aggregate in parts if aggregate.column is not None]
+    parts = [one for aggregate in view.aggregates.values() for one in aggregate.windows()]
+    needed += [part.column for part in parts if part.column is not None]
     missing = sorted(set(needed) - set(events.columns))
     if missing:
         message = f"The events of view '{view.name}' lack {missing} (they have {sorted(events.columns)}). Select them."
@@ -91,26 +85,25 @@ def evaluated(view: WindowView, events: DataFrame, *, after_us: int | None, thro
         Keys, `event_timestamp`, features, `_flag` (always empty).
     """
     keys = view.entity.key_names
-    parts = tuple(_parts(view))
-    columns = [column for part in parts for column in part.columns]
-    deltas = reduce(DataFrame.unionByName, _deltas(view, _in_reach(view, events), parts, columns))
-    floor_us = _floor_us(view, after_us)
-    if floor_us is not None:
-        deltas = deltas.withColumn(_TICK, F.greatest(F.col(_TICK), F.lit(floor_us)))
-    due = deltas.filter(F.col(_TICK) <= through_us)
-    totals = due.groupBy(*keys, _TICK).agg(*(F.sum(column).alias(column) for column in columns))
-    past = Window.partitionBy(*keys).orderBy(_TICK)
-    running = past.rowsBetween(Window.unboundedPreceding, Window.currentRow)
-    summed = totals.select(*keys, _TICK, *(F.sum(column).over(running).alias(column) for column in columns))
-    values = summed.select(*keys, _TICK, *(_value(view, name).alias(name) for name in view.feature_names))
-    same = identities({feature.name: feature.dtype for feature in view.features})
-    compared = values.withColumn("_same", same).withColumn("_before", F.lag("_same").over(past))
-    # where no tick came before, nothing is in any window: so an entity begins, and begins again, by the same rule
-    before = F.coalesce(F.col("_before"), _empties(view))
-    is_new = F.col("_same") != before
-    fresh = compared.filter(is_new if after_us is None else is_new & (F.col(_TICK) > after_us))
-    tick = F.timestamp_micros(_TICK).alias(EVENT_TIMESTAMP)
-    return fresh.select(*keys, tick, *view.feature_names, F.lit("").alias(FLAG))
+    plain = [one for aggregate in view.aggregates.values() for one in aggregate.windows()]
+    inputs = {one: f"_{place}" for place, one in enumerate(dict.fromkeys(_Input.of(part) for part in plain))}
+    kernel = WindowKernel(
+        keys=keys,
+        values=tuple(
+            Value(name, tuple(_part(one, inputs[_Input.of(one)]) for one in aggregate.windows()))
+            for name, aggregate in view.aggregates.items()
+        ),
+        every_us=view.schedule.every_us,
+        offset_us=view.schedule.offset_us,
+        tile_us=view.tile_us,
+        floor_us=_floor_us(view, after_us),
+        after_us=after_us,
+        through_us=through_us,
+    )
+    read = (_read(one, events).alias(name) for one, name in inputs.items())
+    narrow = _in_reach(view, events).select(*keys, F.unix_micros(EVENT_TIMESTAMP).alias(TIME), *read)
+    by_key = narrow.repartition(*keys).sortWithinPartitions(*keys, TIME)
+    return by_key.mapInArrow(kernel, spark_schema(value_columns(view))).withColumn(FLAG, F.lit(""))
 
 
 def reach_us(view: WindowView) -> int:
@@ -140,26 +133,6 @@ def _floor_us(view: WindowView, after_us: int | None) -> int | None:
     return known_us if first_us is None else max(first_us, known_us)
 
 
-def _parts_of(feature: str, aggregate: Aggregate) -> tuple[Part, ...]:
-    windows = enumerate(aggregate.windows())
-    return tuple(Part(f"_{number}_{feature}", one, duration_us(one.over)) for number, one in windows if one.over)
-
-
-def _parts(view: WindowView) -> Iterator[Part]:
-    for name, aggregate in view.aggregates.items():
-        yield from _parts_of(name, aggregate)
-
-
-def _empties(view: WindowView) -> Column:
-    """The identities of the values over empty windows: 0 for counts, null for the rest."""
-    found = []
-    for feature in view.features:
-        is_count = view.aggregates[feature.name].kind in {"count", "count_distinct"}
-        empty = F.lit(0 if is_count else None).cast(spark_type(feature.dtype))
-        found.append(identity(empty, feature.dtype).alias(feature.name))
-    return F.struct(*found)
-
-
 def _poison(events: DataFrame, aggregates: list[Aggregate]) -> dict[str, Column]:
     floats = {field.name for field in events.schema.fields if field.dataType.simpleString() in {"double", "float"}}
     found: dict[str, Column] = {}
@@ -174,111 +147,25 @@ def _poison(events: DataFrame, aggregates: list[Aggregate]) -> dict[str, Column]
     return found
 
 
-def _deltas(view: WindowView, events: DataFrame, parts: tuple[Part, ...], columns: list[str]) -> Iterator[DataFrame]:
-    # a tile is counted from the schedule's own alignment, so that its end is a tick whenever it can be
-    offset = view.schedule.offset_us
-    since = F.unix_micros(EVENT_TIMESTAMP) - offset
-    tiled = events.withColumn(_TILE, since - F.pmod(since, F.lit(view.tile_us)) + offset)
-    plain = tuple(part for part in parts if part.aggregate.kind != "count_distinct")
-    if plain:
-        yield _plain_deltas(view, tiled, plain, columns)
-    distinct = [part for part in parts if part.aggregate.kind == "count_distinct"]
-    for column, where in dict.fromkeys((part.aggregate.column, part.aggregate.where) for part in distinct):
-        same = tuple(p for p in distinct if (p.aggregate.column, p.aggregate.where) == (column, where))
-        yield _distinct_deltas(view, tiled, same, columns)
+def _part(aggregate: Aggregate, column: str) -> Part:
+    over_us = 0 if aggregate.over is None else duration_us(aggregate.over)
+    units = 10**aggregate.scale if aggregate.kind == "sum" and aggregate.scale else 0
+    return Part(aggregate.kind, column, over_us, units)
 
 
-def _plain_deltas(view: WindowView, tiled: DataFrame, parts: tuple[Part, ...], columns: list[str]) -> DataFrame:
-    """Counts and sums per tile, added where the tile enters and taken away where it leaves each window."""
-    keys = view.entity.key_names
-    partial = {column: total for part in parts for column, total in _partials(part)}
-    tiles = tiled.groupBy(*keys, _TILE).agg(*(total.alias(column) for column, total in partial.items()))
-
-    def at(tick: Column, signs: dict[str, int]) -> Column:
-        moved = {column: F.col(column) * sign for column, sign in signs.items() if sign}
-        return F.struct(tick.alias(_TICK), *(moved.get(c, F.lit(0).cast("long")).alias(c) for c in columns))
-
-    enters = at(_enter(view), dict.fromkeys(partial, 1))
-    leaves = [
-        at(_leave(view, over), {c: -1 for part in parts if part.over_us == over for c in part.columns})
-        for over in sorted({part.over_us for part in parts})
-    ]
-    return tiles.select(*keys, F.inline(F.array(enters, *leaves)))
-
-
-def _distinct_deltas(view: WindowView, tiled: DataFrame, parts: tuple[Part, ...], columns: list[str]) -> DataFrame:
-    """One more where a value begins to be in the window, one less where it ceases; touching stays do not count.
-
-    Args:
-        view: The definition.
-        tiled: Events with their tile.
-        parts: Distinct counts of one column under one condition, over several windows.
-        columns: Every running total of the view.
-    """
-    keys, aggregate = view.entity.key_names, parts[0].aggregate
-    value = F.col(str(aggregate.column)).alias("_value")
-    seen = tiled.filter(_takes_part(aggregate)).select(*keys, value, _TILE).distinct()
-    order = Window.partitionBy(*keys, "_value").orderBy(_TILE)
-    stays = seen.select(
-        *keys, _TILE, F.lag(_TILE).over(order).alias("_before"), F.lead(_TILE).over(order).alias("_next")
-    )
-
-    def edge(tick: Column, moved: dict[str, Column]) -> Column:
-        return F.struct(tick.alias(_TICK), *(moved.get(c, F.lit(0)).cast("long").alias(c) for c in columns))
-
-    begins, ceases = {}, []
-    for part in parts:
-        is_first = F.coalesce(_leave(view, part.over_us, "_before") < _enter(view), F.lit(True))
-        is_last = F.coalesce(_enter(view, "_next") > _leave(view, part.over_us), F.lit(True))
-        begins[part.name] = is_first.cast("long")
-        ceases.append(edge(_leave(view, part.over_us), {part.name: -is_last.cast("long")}))
-    return stays.select(*keys, F.inline(F.array(edge(_enter(view), begins), *ceases)))
-
-
-def _ceil(view: WindowView, instant: Column) -> Column:
-    return instant + F.pmod(F.lit(view.schedule.offset_us) - instant, F.lit(view.schedule.every_us))
-
-
-def _enter(view: WindowView, tile: str = _TILE) -> Column:
-    """The first tick that has the whole tile behind it."""
-    return _ceil(view, F.col(tile) + view.tile_us)
-
-
-def _leave(view: WindowView, over_us: int, tile: str = _TILE) -> Column:
-    """The first tick whose window begins behind the tile."""
-    return _ceil(view, F.col(tile) + view.tile_us + over_us)
-
-
-def _takes_part(aggregate: Aggregate) -> Column:
-    condition = F.lit(True) if aggregate.where is None else F.coalesce(F.expr(aggregate.where), F.lit(False))
-    return condition if aggregate.column is None else condition & F.col(aggregate.column).isNotNull()
-
-
-def _partials(part: Part) -> Iterator[tuple[str, Column]]:
-    takes_part = _takes_part(part.aggregate)
-    if part.aggregate.kind == "sum":
-        value = F.col(str(part.aggregate.column))
-        scale = part.aggregate.scale
+def _read(one: _Input, events: DataFrame) -> Column:
+    """What an event adds, null where it does not take part."""
+    condition = F.lit(True) if one.where is None else F.coalesce(F.expr(one.where), F.lit(False))
+    if one.column is None:
+        return F.when(condition, F.lit(True))
+    value = F.col(one.column)
+    if one.kind == "count":
+        return F.when(condition & value.isNotNull(), F.lit(True))
+    if one.kind == "sum":
         # rounded by its decimal spelling, half away from zero; the product of such a number is whole but for an ulp
-        units = F.rint(F.round(value, scale) * F.lit(float(10**scale))) if scale else value
-        yield part.name, F.coalesce(F.sum(F.when(takes_part, units.cast("long"))), F.lit(0).cast("long"))
-        yield part.seen, F.count(F.when(takes_part, F.lit(1)))
-    else:
-        yield part.name, F.count(F.when(takes_part, F.lit(1)))
-
-
-def _value(view: WindowView, feature: str) -> Column:
-    aggregate = view.aggregates[feature]
-    values = [_plain_value(part) for part in _parts_of(feature, aggregate)]
-    if aggregate.kind != "ratio":
-        return values[0]
-    numerator, denominator = (value.cast("double") for value in values)
-    return F.when(denominator != 0, numerator / denominator)
-
-
-def _plain_value(part: Part) -> Column:
-    if part.aggregate.kind != "sum":
-        return F.col(part.name)
-    scale = part.aggregate.scale
-    total = F.col(part.name) / F.lit(float(10**scale)) if scale else F.col(part.name)
-    return F.when(F.col(part.seen) > 0, total)
+        units = F.rint(F.round(value, one.scale) * F.lit(float(10**one.scale))) if one.scale else value
+        return F.when(condition, units.cast("long"))
+    if events.schema[one.column].dataType.simpleString() in {"double", "float"}:
+        # equality of SQL, not of bits: one zero, one NaN
+        value = F.when(value == 0, F.lit(0.0)).when(F.isnan(value), F.lit(float("nan"))).otherwise(value)
+    return F.when(condition, value)
