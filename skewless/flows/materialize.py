@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from skewless.core.generation import Generation, GenerationState, next_number
-from skewless.core.names import FLAG, STATE
-from skewless.core.resolver import RETRACTED
+from skewless.core.names import EVENT_TIMESTAMP, STATE
+from skewless.core.resolver import ABSENT
 from skewless.core.time import duration_us, format_instant, from_us
 from skewless.core.view import FeatureView
 from skewless.flows.situation import Situation
 from skewless.flows.workshop import Workshop
+from skewless.spark.changes import BARE, CHANGE, NEWEST, compared, newly_served
 from skewless.spark.evaluate import Evaluation, earliest_change_us, evaluate
 from skewless.spark.quarantine import set_aside
 from skewless.spark.read import PinnedSource, pin
 from skewless.spark.value_tables import (
     as_served,
-    changed_current,
-    changed_statements,
     current,
     later_than,
     newest_served,
@@ -154,63 +154,74 @@ def materialize(shop: Workshop, work: Work, generation: Generation) -> Generatio
         through_us=generation.through_us,
     )
     counts = _read_counts(shop, work, evaluation, generation)
-    known = standing(view, of_generations(tables.read(tables.history), situation.counting))
-    changed = changed_statements(view, evaluation.statements, known.filter(later_than(work.after_us))).persist()
+    if not situation.counting:
+        return _first(shop, work, evaluation, replace(generation, counts=counts))
+    near = of_generations(tables.read(tables.history), situation.counting).filter(later_than(work.after_us))
+    changes = compared(view, evaluation.statements, near).persist()
     try:
-        kinds = {row["_change"]: int(row["count"]) for row in changed.groupBy("_change").count().collect()}
-        counts |= {kind: kinds.get(kind, 0) for kind in ("new", "corrected", "retracted")}
-        if not kinds:
+        tally = changes.groupBy(CHANGE, BARE).agg(F.count("*"), F.count_if(NEWEST)).collect()
+        kinds = {kind: sum(row[2] for row in tally if row[0] == kind) for kind in ("new", "corrected", "retracted")}
+        counts = {**counts, **kinds}
+        if not any(kinds.values()):
             return replace(generation, counts=counts)
-        return _append(shop, work, changed.drop("_change"), replace(generation, counts=counts))
+        has_bare = any(row[1] for row in tally)
+        statements = changes.filter(F.col(CHANGE).isNotNull()).drop(CHANGE, NEWEST, BARE)
+        served = partial(_served_rows, work, generation.number, changes, has_bare=has_bare)
+        return _append(shop, work, statements, served, replace(generation, counts=counts))
     finally:
-        changed.unpersist()
+        changes.unpersist()
 
 
-def _append(shop: Workshop, work: Work, changed: DataFrame, generation: Generation) -> Generation:
-    tables, number = work.situation.tables, generation.number
+def _first(shop: Workshop, work: Work, evaluation: Evaluation, generation: Generation) -> Generation:
+    """Nothing is known yet: all of it is new, and the newest of it is what readers get."""
+    view, tables = work.view, work.situation.tables
+
+    def served() -> DataFrame:
+        return as_served(view, current(view, of_generations(tables.read(tables.history), [generation.number])))
+
+    counts = {**generation.counts, "new": 0, "corrected": 0, "retracted": 0}
+    made = _append(shop, work, evaluation.statements, served, replace(generation, counts=counts))
+    return made if made.counts["new"] else replace(generation, counts=counts)
+
+
+def _append(
+    shop: Workshop, work: Work, statements: DataFrame, served: Callable[[], DataFrame], generation: Generation
+) -> Generation:
+    """Write statements to history, then what follows for the entities to served."""
+    tables, number, run_id = work.situation.tables, generation.number, generation.run_id
     _still_leased(shop)
-    history_version = tables.append(tables.history, changed, generation=number, run_id=generation.run_id)
-    rows = _served_rows(work, number)
+    history = tables.append(tables.history, statements, generation=number, run_id=run_id)
     _still_leased(shop)
-    served_version = tables.append(tables.served, rows, generation=number, run_id=generation.run_id)
-    pushed = of_generations(tables.read(tables.served, served_version), [number]).count()
+    pushed = tables.append(tables.served, served(), generation=number, run_id=run_id)
+    known = generation.counts
+    new = history.rows - known["corrected"] - known["retracted"]
     return replace(
         generation,
         state=GenerationState.MATERIALIZED,
-        history_version=history_version,
-        served_version=served_version,
-        counts={**generation.counts, "served": pushed},
+        history_version=history.version,
+        served_version=pushed.version,
+        counts={**known, "new": new, "served": pushed.rows},
     )
 
 
-def _served_rows(work: Work, number: int) -> DataFrame:
-    """The entities whose current value the generation changes."""
-    situation, view, tables = work.situation, work.view, work.situation.tables
-    history = tables.read(tables.history)
-    said = of_generations(history, [number])
-    if not situation.counting:
-        return as_served(view, current(view, standing(view, said)))
-    keys = list(view.entity.key_names)
-    touched = said.select(*keys).distinct()
-    counted = of_generations(history, {*situation.counting, number})
-    after = current(view, standing(view, _in_question(work, counted, said, touched)))
-    sent = of_generations(tables.read(tables.served), situation.counting)
-    before = newest_served(view, sent.join(touched, keys, "left_semi"))
-    return changed_current(view, before, as_served(view, after))
+def _served_rows(work: Work, number: int, changes: DataFrame, *, has_bare: bool) -> DataFrame:
+    """The entities whose current value the generation changes.
 
-
-def _in_question(work: Work, counted: DataFrame, said: DataFrame, touched: DataFrame) -> DataFrame:
-    """The history that decides what the touched entities are worth now.
-
-    What was evaluated again is the newest part. An entity about which something new or corrected was said there has its
-    winner there; only where a statement was withdrawn may an older one win again.
+    What was evaluated again is the newest part of time: an entity has its current value there, unless nothing is left
+    of it there; only then an older statement may win again.
     """
-    keys = list(work.view.entity.key_names)
-    if work.after_us is None:
-        return counted.join(touched, keys, "left_semi")
-    withdrawn = F.broadcast(said.filter(F.col(FLAG) == RETRACTED).select(*keys).distinct())
-    near = counted.filter(later_than(work.after_us)).join(touched, keys, "left_semi")
-    return near.join(withdrawn, keys, "left_anti").unionByName(counted.join(withdrawn, keys, "left_semi"))
+    situation, view, tables = work.situation, work.view, work.situation.tables
+    after = as_served(view, changes.filter(NEWEST))
+    if has_bare:
+        keys = list(view.entity.key_names)
+        bare = changes.filter(BARE).select(*keys).distinct()
+        counted = of_generations(tables.read(tables.history), {*situation.counting, number})
+        older = as_served(view, current(view, standing(view, counted.join(bare, keys, "left_semi"))))
+        state = F.coalesce(STATE, F.lit(ABSENT)).alias(STATE)
+        left = bare.join(older, keys, "left").select(*keys, EVENT_TIMESTAMP, *view.feature_names, state)
+        after = after.unionByName(left)
+    sent = of_generations(tables.read(tables.served), situation.counting)
+    return newly_served(view, after, sent)
 
 
 def current_values(situation: Situation, number: int | None) -> DataFrame:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from time import perf_counter
 from typing import Any
 
 from pyspark.sql import DataFrame
@@ -26,34 +25,22 @@ VERIFY_BOUND = 100_000
 _ROWS_PER_TASK = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class Pushed:
-    """What a push did.
+def write(shop: Workshop, situation: Situation, generation: Generation) -> tuple[Generation, int]:
+    """Send the served rows of a generation; a repeat writes the same rows again, which changes nothing.
 
-    Attributes:
-        generation: In its new state.
-        rows: Rows written.
-        seconds: Time that writing took.
+    Returns:
+        The generation as WRITTEN, and how many rows were sent.
     """
-
-    generation: Generation
-    rows: int
-    seconds: float
-
-
-def write(shop: Workshop, situation: Situation, generation: Generation) -> Pushed:
-    """Send the served rows of a generation; a repeat writes the same rows again, which changes nothing."""
     view, expected = situation.view, generation.counts.get("served", 0)
     if shop.online is None or not expected:
-        return Pushed(replace(generation, state=GenerationState.WRITTEN), 0, 0.0)
+        return replace(generation, state=GenerationState.WRITTEN), 0
     shop.say(f"{view.name}: pushing {expected:,} entities…")
-    begun = perf_counter()
     results = spread(_rows(situation, generation), _worker(write_rows, shop, situation.served, generation))
     written = sum(result["written"] for result in results)
     if written != expected:
         message = f"{view.name}: {written} rows were written, but generation {generation.number} has {expected}."
         raise ContractBroken(message)
-    return Pushed(replace(generation, state=GenerationState.WRITTEN), written, perf_counter() - begun)
+    return replace(generation, state=GenerationState.WRITTEN), written
 
 
 def verify(shop: Workshop, situation: Situation, generation: Generation) -> Generation:

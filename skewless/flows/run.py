@@ -250,11 +250,13 @@ def _take_up(attempt: Attempt, views: Iterable[FeatureView], stage: str) -> None
 
 
 def _validate(attempt: Attempt, accept: Mapping[str, str] | None) -> None:
-    judged = []
-    for name, generation in attempt.generations.items():
+    def verdict(generation: Generation) -> Generation:
+        name = generation.view
         with attempt.timed(name, "validate"):
             found, attempt.verdicts[name] = validate(attempt.shop, attempt.situations[name], generation, accept=accept)
-        judged.append(found)
+        return found
+
+    judged = side_by_side(verdict, attempt.generations.values())
     attempt.moved(judged)
     refused = [one for one in judged if one.state is GenerationState.REFUSED]
     if refused:
@@ -278,13 +280,13 @@ def _push(attempt: Attempt) -> None:
     if not attempt.generations:
         return
     attempt.moved([replace(one, state=GenerationState.WRITING) for one in attempt.generations.values()])
-    written = []
-    for name, generation in attempt.generations.items():
-        done = pushing.write(shop, attempt.situations[name], generation)
-        attempt.seconds.setdefault(name, {})["push"] = round(done.seconds, 3)
-        attempt.pushed[name] = done.rows
-        written.append(done.generation)
-    attempt.moved(written)
+
+    def written(generation: Generation) -> Generation:
+        with attempt.timed(generation.view, "push"):
+            done, attempt.pushed[generation.view] = pushing.write(shop, attempt.situations[generation.view], generation)
+        return done
+
+    attempt.moved(side_by_side(written, attempt.generations.values()))
 
     def verified(generation: Generation) -> Generation:
         with attempt.timed(generation.view, "verify"):

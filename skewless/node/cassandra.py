@@ -59,8 +59,6 @@ class CassandraNode:
         java_home: A Java 17; None: looked for in the system.
         port: Where it listens; None or 0: a free port, chosen once and remembered.
         heap_mb: Its Java heap.
-        quick: Start in half the time, answer slower, and forget the last writes when killed: for functional tests
-            only, never for measurements.
         die_with_parent: The node ends with the process that starts it, even when that one is killed. To be used
             from the main thread: the kernel watches the thread that starts it.
         patience: How long a start may take.
@@ -74,7 +72,6 @@ class CassandraNode:
         java_home: Path | None = None,
         port: int | None = None,
         heap_mb: int = 512,
-        quick: bool = False,
         die_with_parent: bool = False,
         patience: timedelta = timedelta(seconds=60),
     ) -> None:
@@ -83,12 +80,11 @@ class CassandraNode:
         self._java_home = java_home
         self._port = port or None
         self._heap_mb = heap_mb
-        self._quick = quick
         self._die_with_parent = die_with_parent
         self._patience = patience
 
     @classmethod
-    def of(cls, settings: Settings, *, quick: bool = False, die_with_parent: bool = False) -> CassandraNode:
+    def of(cls, settings: Settings, *, die_with_parent: bool = False) -> CassandraNode:
         """The node of an environment: its data lie in `<state>/cassandra`."""
         return cls(
             settings.state / "cassandra",
@@ -96,7 +92,6 @@ class CassandraNode:
             java_home=settings.java_home,
             port=settings.online.port,
             heap_mb=settings.online.heap_mb,
-            quick=quick,
             die_with_parent=die_with_parent,
         )
 
@@ -195,13 +190,11 @@ class CassandraNode:
         for folder in (layout.logs, layout.tmp):
             folder.mkdir(parents=True, exist_ok=True)
         layout.log.unlink(missing_ok=True)
-        yaml = cassandra_yaml(port=native, storage_port=storage, quick=self._quick)
+        yaml = cassandra_yaml(port=native, storage_port=storage)
         layout.yaml.write_text(yaml, encoding="utf-8")
         layout.logback.write_text(logback_xml(), encoding="utf-8")
         self._layout.ports.write_text(json.dumps({"native": native, "storage": storage}), encoding="ascii")
-        command = java_command(
-            layout, java_home=self._java_home, jars=self._jars, heap_mb=self._heap_mb, quick=self._quick
-        )
+        command = java_command(layout, java_home=self._java_home, jars=self._jars, heap_mb=self._heap_mb)
         pid = spawn(command, folder=layout.folder, console=layout.console, die_with_parent=self._die_with_parent)
         self._layout.pid.write_text(str(pid), encoding="ascii")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,6 +51,30 @@ def head_version(session: SparkSession, path: str) -> int:
     return int(_snapshot(session, path).version())
 
 
+def committed_rows(session: SparkSession, path: str, version: int, *, writer: str, number: int) -> int | None:
+    """How many rows a commit wrote; no job.
+
+    Args:
+        session: Spark.
+        path: Folder of the table.
+        version: Of the commit.
+        writer: The application that must have made it (`txnAppId`).
+        number: And its transaction (`txnVersion`).
+
+    Returns:
+        None when somebody else made that commit.
+    """
+    jvm: Any = session._jvm
+    log = _log(session, path)
+    file = jvm.org.apache.spark.sql.delta.util.FileNames.unsafeDeltaFile(log.logPath(), version)
+    lines = log.store().read(file, session._jsparkSession.sessionState().newHadoopConf()).mkString("\n").splitlines()
+    actions = [json.loads(line) for line in lines]
+    made = [action["txn"] for action in actions if "txn" in action]
+    if not any(one["appId"] == writer and one["version"] == number for one in made):
+        return None
+    return sum(int(one["commitInfo"]["operationMetrics"]["numOutputRows"]) for one in actions if "commitInfo" in one)
+
+
 def table_id(session: SparkSession, path: str) -> str:
     """The identity that Delta gave a table when it was created."""
     return str(_snapshot(session, path).metadata().id())
@@ -59,8 +84,12 @@ def _snapshot(session: SparkSession, path: str) -> Any:
     # DESCRIBE HISTORY and DESCRIBE DETAIL say the same, each with a job of its own: a hundred times slower
     jvm: Any = session._jvm
     nothing = jvm.scala.Option.empty()
-    log = jvm.org.apache.spark.sql.delta.DeltaLog.forTable(session._jsparkSession, path)
-    return log.update(False, nothing, nothing)  # noqa: FBT003 - Java takes no keywords
+    return _log(session, path).update(False, nothing, nothing)  # noqa: FBT003 - Java takes no keywords
+
+
+def _log(session: SparkSession, path: str) -> Any:
+    jvm: Any = session._jvm
+    return jvm.org.apache.spark.sql.delta.DeltaLog.forTable(session._jsparkSession, path)
 
 
 def read_at(session: SparkSession, path: str, version: int) -> DataFrame:

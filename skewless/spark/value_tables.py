@@ -12,11 +12,24 @@ from pyspark.sql import functions as F
 
 from skewless.core.dtypes import DType, Int64, String, Timestamp
 from skewless.core.names import EVENT_TIMESTAMP, FLAG, GENERATION, STATE
-from skewless.core.resolver import ABSENT, RETRACTED
+from skewless.core.resolver import RETRACTED
 from skewless.core.time import from_us
 from skewless.core.view import FeatureView
-from skewless.spark.dtypes import identities, spark_type
-from skewless.spark.read import head_version, is_table, read_at
+from skewless.spark.dtypes import spark_type
+from skewless.spark.read import committed_rows, head_version, is_table, read_at
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """What an append left.
+
+    Attributes:
+        version: The Delta version that holds the rows.
+        rows: How many they are.
+    """
+
+    version: int
+    rows: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +97,13 @@ class ValueTables:
             "delta.deletedFileRetentionDuration": horizon,
             "delta.logRetentionDuration": horizon,
             "delta.enableInCommitTimestamps": "true",
+            # statistics of hundreds of features would cost more at each commit than any read could gain by them
+            "delta.dataSkippingStatsColumns": ",".join([*self.view.entity.key_names, EVENT_TIMESTAMP, GENERATION]),
         }
         listed = ", ".join(f"'{name}' = '{value}'" for name, value in properties.items())
         self.session.sql(f"CREATE TABLE IF NOT EXISTS delta.`{path}` ({body}) USING delta TBLPROPERTIES ({listed})")
 
-    def append(self, path: str, rows: DataFrame, *, generation: int, run_id: str) -> int:
+    def append(self, path: str, rows: DataFrame, *, generation: int, run_id: str) -> Appended:
         """Append a generation's rows; a repeated append of the same generation is a no-op.
 
         Args:
@@ -98,18 +113,23 @@ class ValueTables:
             run_id: Recorded in the commit.
 
         Returns:
-            The Delta version that holds them.
+            The Delta version that holds them, and how many they are.
         """
+        table = path.rsplit("/", maxsplit=1)[-1]
         (
             rows.withColumn(GENERATION, F.lit(generation).cast("long"))
             .write.format("delta")
             .mode("append")
-            .option("txnAppId", path.rsplit("/", maxsplit=1)[-1])
+            .option("txnAppId", table)
             .option("txnVersion", generation)
             .option("userMetadata", run_id)
             .save(path)
         )
-        return head_version(self.session, path)
+        version = head_version(self.session, path)
+        count = committed_rows(self.session, path, version, writer=table, number=generation)
+        if count is None:
+            count = of_generations(self.read(path, version), [generation]).count()
+        return Appended(version, count)
 
     def read(self, path: str, version: int | None = None) -> DataFrame:
         """History or served, at a version or as it is."""
@@ -137,74 +157,8 @@ def standing(view: FeatureView, rows: DataFrame) -> DataFrame:
 
 
 def current(view: FeatureView, statements: DataFrame) -> DataFrame:
-    """Per entity the standing statement of the newest event time."""
-    keys = view.entity.key_names
-    payload = F.struct(EVENT_TIMESTAMP, *view.feature_names, FLAG, GENERATION)
-    newest = statements.groupBy(*keys).agg(F.max_by(payload, EVENT_TIMESTAMP).alias("row"))
-    return newest.select(*keys, "row.*")
-
-
-def changed_statements(view: FeatureView, fresh: DataFrame, known: DataFrame) -> DataFrame:
-    """What has to be said so that history agrees with a new evaluation.
-
-    Args:
-        view: The view.
-        fresh: Keys, `event_timestamp`, features, `_flag`: all statements that should stand in the evaluated range.
-        known: The statements that stand there now.
-
-    Returns:
-        The same columns as `fresh`, and `_change`: `new`, `corrected` or `retracted`.
-    """
-    keys, names = view.entity.key_names, view.feature_names
-    at = (*keys, EVENT_TIMESTAMP)
-    same = F.struct(identities({feature.name: feature.dtype for feature in view.features}), FLAG)
-    sides = fresh.select(*at, *names, FLAG, F.lit(True).alias("_fresh")).unionByName(
-        known.select(*at, *names, FLAG, F.lit(False).alias("_fresh"))
-    )
-    row = F.struct(*names, FLAG, same.alias("same"))
-    both = sides.groupBy(*at).agg(
-        F.max(F.when(F.col("_fresh"), row)).alias("fresh"), F.max(F.when(~F.col("_fresh"), row)).alias("known")
-    )
-    fresh_same, known_same = F.col("fresh.same"), F.col("known.same")
-    change = (
-        F.when(F.col("known").isNull(), "new")
-        .when(F.col("fresh").isNull(), "retracted")
-        .when(fresh_same != known_same, "corrected")
-    )
-    changed = both.withColumn("_change", change).filter(F.col("_change").isNotNull())
-    flag = F.when(F.col("fresh").isNull(), RETRACTED).otherwise(F.col(f"fresh.{FLAG}"))
-    return changed.select(*at, *(F.col(f"fresh.{name}").alias(name) for name in names), flag.alias(FLAG), "_change")
-
-
-def changed_current(view: FeatureView, before: DataFrame, after: DataFrame) -> DataFrame:
-    """The entities whose current value changed, with that value: what a push has to send.
-
-    Args:
-        view: The view.
-        before: `as_served` rows of the entities in question at the generation before, at most one each.
-        after: `as_served` rows of theirs now; an entity that is missing here is absent.
-
-    Returns:
-        Keys, `event_timestamp`, features, `_state` (empty, `deleted` or `absent`).
-    """
-    keys, names = view.entity.key_names, view.feature_names
-    same = F.struct(EVENT_TIMESTAMP, identities({feature.name: feature.dtype for feature in view.features}), STATE)
-    row = F.struct(EVENT_TIMESTAMP, *names, STATE, same.alias("same"))
-    sides = after.select(*keys, row.alias("row"), F.lit(True).alias("_after")).unionByName(
-        before.select(*keys, row.alias("row"), F.lit(False).alias("_after"))
-    )
-    both = sides.groupBy(*keys).agg(
-        F.max(F.when(F.col("_after"), F.col("row"))).alias("after"),
-        F.max(F.when(~F.col("_after"), F.col("row"))).alias("before"),
-    )
-    was_absent = F.col("before").isNull() | (F.col(f"before.{STATE}") == ABSENT)
-    is_absent = F.col("after").isNull()
-    moved = F.when(is_absent, ~was_absent).otherwise(
-        F.col("before").isNull() | (F.col("after.same") != F.col("before.same"))
-    )
-    state = F.when(is_absent, F.lit(ABSENT)).otherwise(F.col(f"after.{STATE}"))
-    kept = (F.col(f"after.{name}").alias(name) for name in (EVENT_TIMESTAMP, *names))
-    return both.filter(moved).select(*keys, *kept, state.alias(STATE))
+    """Per entity the statement of the newest event time; each (keys, event time) occurs once in what is given."""
+    return _newest(view, statements, EVENT_TIMESTAMP)
 
 
 def as_served(view: FeatureView, statements: DataFrame) -> DataFrame:
@@ -214,10 +168,14 @@ def as_served(view: FeatureView, statements: DataFrame) -> DataFrame:
 
 def newest_served(view: FeatureView, rows: DataFrame) -> DataFrame:
     """Per entity the served row of the newest generation: what a reader of the online store would be given."""
-    keys = view.entity.key_names
-    payload = F.struct(EVENT_TIMESTAMP, *view.feature_names, STATE, GENERATION)
-    newest = rows.groupBy(*keys).agg(F.max_by(payload, GENERATION).alias("row"))
-    return newest.select(*keys, "row.*")
+    return _newest(view, rows, GENERATION)
+
+
+def _newest(view: FeatureView, rows: DataFrame, order: str) -> DataFrame:
+    # the greatest by itself is hashed; together with the values it would be sorted
+    keys = list(view.entity.key_names)
+    greatest = rows.groupBy(*keys).agg(F.max(order).alias(order))
+    return rows.join(greatest.hint("shuffle_hash"), [*keys, order], "left_semi").select(*rows.columns)
 
 
 def later_than(instant_us: int | None) -> Column:

@@ -17,8 +17,6 @@ from skewless.core.view import Feature, RowView
 from skewless.spark.value_tables import (
     ValueTables,
     as_served,
-    changed_current,
-    changed_statements,
     current,
     later_than,
     newest_served,
@@ -48,50 +46,6 @@ def said(spark: SparkSession, *rows: tuple[Any, ...], schema: str = STATEMENTS) 
     return frame(spark, schema, [(user, moment(event_us), *rest) for user, event_us, *rest in rows])
 
 
-def changes(spark: SparkSession, fresh: list[tuple[Any, ...]], known: list[tuple[Any, ...]]) -> Any:
-    return changed_statements(VIEW, said(spark, *fresh), said(spark, *known))
-
-
-def test_statement_that_stands_already_is_not_made_again(spark: SparkSession) -> None:
-    same = [(1, T0, NAN, ["a"], ""), (2, T0, None, None, ""), (3, T0, -0.0, [], ""), (4, T0, None, None, "deleted")]
-    assert_same_rows(changes(spark, same, same), [])
-
-
-def test_statement_that_is_new_is_made(spark: SparkSession) -> None:
-    fresh = [(1, T0, 1.0, ["a"], ""), (1, T0 + 1, 1.0, ["a"], ""), (2, T0, None, None, "deleted")]
-    told = [(1, T0 + 1, 1.0, ("a",), "", "new"), (2, T0, None, None, "deleted", "new")]
-    assert_same_rows(changes(spark, fresh, fresh[:1]), told)
-
-
-@pytest.mark.parametrize(
-    ("before", "after"),
-    [
-        ((0.0, ["a"]), (-0.0, ["a"])),
-        ((None, ["a"]), (NAN, ["a"])),
-        ((1.0, None), (1.0, [])),
-        ((1.0, []), (1.0, [""])),
-        ((1.0, ["a", "b"]), (1.0, ["b", "a"])),
-    ],
-)
-def test_statement_of_other_bits_is_corrected(
-    spark: SparkSession, before: tuple[Any, ...], after: tuple[Any, ...]
-) -> None:
-    told = changes(spark, [(1, T0, *after, "")], [(1, T0, *before, "")])
-    tags = None if after[1] is None else tuple(after[1])
-    assert_same_rows(told, [(1, T0, after[0], tags, "", "corrected")])
-
-
-def test_statement_that_no_longer_stands_is_retracted_without_values(spark: SparkSession) -> None:
-    known = [(1, T0, 1.0, ["a"], ""), (1, T0 + 1, 2.0, ["b"], ""), (2, T0, None, None, "deleted")]
-    told = [(1, T0 + 1, None, None, "retracted", "retracted"), (2, T0, None, None, "retracted", "retracted")]
-    assert_same_rows(changes(spark, known[:1], known), told)
-
-
-def test_value_where_a_deletion_stood_is_corrected(spark: SparkSession) -> None:
-    told = changes(spark, [(1, T0, None, None, "")], [(1, T0, None, None, "deleted")])
-    assert_same_rows(told, [(1, T0, None, None, "", "corrected")])
-
-
 def test_standing_statements_are_the_newest_unless_retracted(spark: SparkSession) -> None:
     history = said(
         spark,
@@ -104,35 +58,6 @@ def test_standing_statements_are_the_newest_unless_retracted(spark: SparkSession
     assert_same_rows(old, [(1, T0, 5.0, None, "", 5), (1, T0 + 1, 5.0, None, "", 5)])
     assert_same_rows(current(VIEW, old), [(1, T0 + 1, 5.0, None, "", 5)])
     assert_same_rows(of_generations(history, []), [])
-
-
-def test_served_rows_are_present_deleted_and_absent(spark: SparkSession) -> None:
-    before = [(1, T0, 1.0, None, ""), (2, T0, 2.0, None, ""), (3, T0, 3.0, None, ""), (4, T0, 4.0, None, "")]
-    after = [
-        (1, T0, 1.0, None, ""),
-        (2, T0 + 1, None, None, "deleted"),
-        (3, T0, -3.0, None, ""),
-        (5, T0, 5.0, None, ""),
-    ]
-    told = changed_current(VIEW, said(spark, *before, schema=STATES), said(spark, *after, schema=STATES))
-    expected = [
-        (2, T0 + 1, None, None, "deleted"),
-        (3, T0, -3.0, None, ""),
-        (4, None, None, None, "absent"),
-        (5, T0, 5.0, None, ""),
-    ]
-    assert_same_rows(told, expected)
-
-
-def test_served_rows_tell_of_bits_and_event_times_and_nothing_else(spark: SparkSession) -> None:
-    before = [(1, T0, 0.0, None, ""), (2, T0, NAN, [], ""), (3, T0, 3.0, None, ""), (4, None, None, None, "absent")]
-    after = [(1, T0, -0.0, None, ""), (2, T0, NAN, [], ""), (3, T0 + 1, 3.0, None, "")]
-    told = changed_current(VIEW, said(spark, *before, schema=STATES), said(spark, *after, schema=STATES))
-    assert_same_rows(told, [(1, T0, -0.0, None, ""), (3, T0 + 1, 3.0, None, "")])
-    back = changed_current(
-        VIEW, said(spark, *before[3:], schema=STATES), said(spark, (4, T0, 4.0, None, ""), schema=STATES)
-    )
-    assert_same_rows(back, [(4, T0, 4.0, None, "")])
 
 
 def test_newest_served_row_is_the_one_of_the_newest_generation(spark: SparkSession) -> None:
@@ -165,8 +90,9 @@ def test_tables_append_each_generation_once_and_never_change_a_row(spark: SparkS
     first = tables.append(tables.history, rows, generation=7, run_id="r1")
     again = tables.append(tables.history, rows, generation=7, run_id="r1")
     assert first == again
+    assert first.rows == 2
     assert_same_rows(tables.read(tables.history), [(1, T0, NAN, ("",), 7, ""), (2, T0, -0.0, None, 7, "")])
-    assert_same_rows(tables.read(tables.history, first - 1), [])
+    assert_same_rows(tables.read(tables.history, first.version - 1), [])
     with pytest.raises(PySparkException):
         spark.sql(f"DELETE FROM delta.`{tables.history}` WHERE user_id = 1")
     with pytest.raises(Exception, match="NOT NULL"):

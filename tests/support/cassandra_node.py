@@ -40,7 +40,6 @@ def _started(config: pytest.Config) -> Endpoint:
         settings.cassandra_jars,
         java_home=settings.java_home,
         heap_mb=256,
-        quick=True,
         die_with_parent=True,
     )
     config.add_cleanup(folder.cleanup)
