@@ -20,6 +20,7 @@ from skewless.errors import UsageError
 from skewless.flows.look_up import look_up
 from skewless.flows.recover import synced_timeline
 from skewless.flows.workshop import Workshop
+from skewless.spark.exact import arrived, leaving
 
 _SHOWN = 50
 
@@ -112,9 +113,12 @@ def _statements(shop: Workshop, view: FeatureView, keys: Mapping[str, object]) -
     for key, value in keys.items():
         rows = rows.filter(F.col(key) == F.lit(value))
     event_us = F.unix_micros(EVENT_TIMESTAMP).alias("event_us")
-    found = rows.select(event_us, GENERATION, FLAG, F.struct(*view.feature_names).alias("values"))
+    features = {feature.name: feature.dtype for feature in view.features}
+    values = leaving(features, F.struct(*view.feature_names)).alias("values")
+    found = rows.select(event_us, GENERATION, FLAG, values)
     ordered = found.orderBy(F.desc("event_us"), F.desc(GENERATION)).limit(_SHOWN)
-    return [row.asDict(recursive=True) for row in ordered.collect()]
+    told = [row.asDict(recursive=True) for row in ordered.collect()]
+    return [{**row, "values": arrived(features, row["values"])} for row in told]
 
 
 def _judged(

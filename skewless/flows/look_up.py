@@ -42,8 +42,7 @@ def look_up(
         raise UsageError(f"Service '{service.name}' is asked by {sorted(wanted)}, not by {sorted(keys)}.")
     row = (*(keys[name] for name in wanted), from_us(observed_us))
     spine = shop.session.createDataFrame([row], spark_schema({**wanted, _TIME: Timestamp}))
-    found = pins.join(spine, time_column=_TIME, as_served=mode == "as-served").first()
-    answers = {view.name: found[view.name].asDict(recursive=True) for view in pins.views} if found else {}
+    [(_, answers)] = pins.collected(pins.join(spine, time_column=_TIME, as_served=mode == "as-served"))
     return _vector(pins, answers, at=from_us(observed_us))
 
 

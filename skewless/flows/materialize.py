@@ -153,21 +153,25 @@ def materialize(shop: Workshop, work: Work, generation: Generation) -> Generatio
         after_us=work.after_us,
         through_us=generation.through_us,
     )
-    counts = _read_counts(shop, work, evaluation, generation)
-    if not situation.counting:
-        return _first(shop, work, evaluation, replace(generation, counts=counts))
+    made = (_later if situation.counting else _first)(shop, work, evaluation, generation)
+    # counted on the way: only now are the numbers there
+    return replace(made, counts={**made.counts, **_read_counts(shop, work, evaluation, generation)})
+
+
+def _later(shop: Workshop, work: Work, evaluation: Evaluation, generation: Generation) -> Generation:
+    """Compare with what is known; only what differs is written."""
+    situation, view, tables = work.situation, work.view, work.situation.tables
     near = of_generations(tables.read(tables.history), situation.counting).filter(later_than(work.after_us))
     changes = compared(view, evaluation.statements, near).persist()
     try:
         tally = changes.groupBy(CHANGE, BARE).agg(F.count("*"), F.count_if(NEWEST)).collect()
         kinds = {kind: sum(row[2] for row in tally if row[0] == kind) for kind in ("new", "corrected", "retracted")}
-        counts = {**counts, **kinds}
         if not any(kinds.values()):
-            return replace(generation, counts=counts)
+            return replace(generation, counts=kinds)
         has_bare = any(row[1] for row in tally)
         statements = changes.filter(F.col(CHANGE).isNotNull()).drop(CHANGE, NEWEST, BARE)
         served = partial(_served_rows, work, generation.number, changes, has_bare=has_bare)
-        return _append(shop, work, statements, served, replace(generation, counts=counts))
+        return _append(shop, work, statements, served, replace(generation, counts=kinds))
     finally:
         changes.unpersist()
 
@@ -179,7 +183,7 @@ def _first(shop: Workshop, work: Work, evaluation: Evaluation, generation: Gener
     def served() -> DataFrame:
         return as_served(view, current(view, of_generations(tables.read(tables.history), [generation.number])))
 
-    counts = {**generation.counts, "new": 0, "corrected": 0, "retracted": 0}
+    counts = {"new": 0, "corrected": 0, "retracted": 0}
     made = _append(shop, work, evaluation.statements, served, replace(generation, counts=counts))
     return made if made.counts["new"] else replace(generation, counts=counts)
 

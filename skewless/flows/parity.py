@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
-import struct
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -25,6 +23,7 @@ from skewless.flows.online_reading import open_client
 from skewless.flows.point_in_time import Pins, pinned
 from skewless.flows.recover import synced_timeline
 from skewless.flows.workshop import Workshop
+from skewless.online.codec import same_bits
 from skewless.spark.dtypes import spark_schema
 
 _TIME = "timestamp"
@@ -181,15 +180,15 @@ def _offline(shop: Workshop, pins: Pins, keys: Sequence[Mapping[str, object]], *
     schema = spark_schema({**view_keys, _TIME: Timestamp})
     rows = [(*(key[name] for name in view_keys), from_us(at_us)) for key in keys]
     spine = shop.session.createDataFrame(rows, schema)
-    told = pins.at(at_us).join(spine, time_column=_TIME, as_served=False)
-    found = {tuple(row[name] for name in view_keys): row for row in told.collect()}
+    told = pins.at(at_us).of_entities(spine).join(spine, time_column=_TIME, as_served=False)
+    found = {tuple(row[name] for name in view_keys): answers for row, answers in pins.collected(told, *view_keys)}
     return [_offline_answer(found[tuple(key[name] for name in view_keys)], pins) for key in keys]
 
 
-def _offline_answer(row: Any, pins: Pins) -> Answer:
+def _offline_answer(answers: Mapping[str, Mapping[str, Any]], pins: Pins) -> Answer:
     told: dict[str, tuple[str, object]] = {}
     for view in pins.views:
-        answer = row[view.name].asDict(recursive=True)
+        answer = answers[view.name]
         for feature in pins.service.features_of(view.name):
             value = answer["values"][feature] if answer["values"] is not None else None
             status = value_status(Status(answer["status"]), value)
@@ -203,7 +202,7 @@ def _differences(
 ) -> Iterable[Mismatch]:
     for name, (status, value) in online.items():
         other_status, other = offline[name]
-        if status == other_status and same_bits(value, other, dtypes.get(name)):
+        if status == other_status and _is_same(dtypes.get(name), value, other):
             continue
         cause = _cause(status, other_status)
         yield Mismatch(keys, name, f"{status} {value!r}", f"{other_status} {other!r}", cause)
@@ -217,23 +216,9 @@ def _cause(online: str, offline: str) -> str:
     return "extra row" if offline == Status.NOT_FOUND.value else "status"
 
 
-def same_bits(left: object, right: object, dtype: DType | None) -> bool:
-    """True when two values are the same to the bit: NaN equals NaN, 0.0 differs from -0.0."""
-    if left is None or right is None:
-        return left is right
-    if isinstance(left, (list, tuple)) and isinstance(right, (list, tuple)):
-        element = dtype.element if dtype is not None else None
-        return len(left) == len(right) and all(
-            same_bits(one, other, element) for one, other in zip(left, right, strict=True)
-        )
-    if isinstance(left, float) and isinstance(right, float):
-        both_nan = math.isnan(left) and math.isnan(right)
-        return both_nan or struct.pack(">d", left) == struct.pack(">d", right)
-    if isinstance(left, datetime) and isinstance(right, datetime):
-        return to_us(left) == to_us(right)
-    if isinstance(left, (bytes, bytearray)) and isinstance(right, (bytes, bytearray)):
-        return bytes(left) == bytes(right)
-    return type(left) is type(right) and left == right
+def _is_same(dtype: DType | None, online: object, offline: object) -> bool:
+    # an event time has no type of its own: both are microseconds, or nothing
+    return online == offline if dtype is None else same_bits(dtype, online, offline)
 
 
 def _as_us(at: datetime | None) -> int | None:

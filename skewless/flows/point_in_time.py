@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, Row
+from pyspark.sql import functions as F
 
 from skewless.core.manifest import PinnedTable
 from skewless.core.service import FeatureService
@@ -13,6 +14,7 @@ from skewless.core.timeline import Timeline
 from skewless.core.view import FeatureView
 from skewless.flows.workshop import Workshop
 from skewless.spark.dtypes import spark_schema
+from skewless.spark.exact import arrived, leaving
 from skewless.spark.point_in_time.window import ViewValues, joined
 from skewless.spark.read import head_version, is_table, table_id
 from skewless.spark.value_tables import ValueTables
@@ -40,6 +42,28 @@ class Pins:
         """Join the service's features to a spine."""
         return joined(spine, self.values, time_column=time_column, as_served=as_served)
 
+    def collected(self, answered: DataFrame, *others: str) -> list[tuple[Row, dict[str, dict[str, Any]]]]:
+        """Bring joined rows to the driver; a spine of few rows only.
+
+        Args:
+            answered: What `join` gave.
+            others: Further columns to bring.
+
+        Returns:
+            Per row: the further columns, and view → the fields of its answer, `values` exact to the bit.
+        """
+        features = {view.name: {one.name: one.dtype for one in view.features} for view in self.views}
+        exact = (
+            F.col(name).withField("values", leaving(dtypes, F.col(name)["values"])).alias(name)
+            for name, dtypes in features.items()
+        )
+        found = []
+        for row in answered.select(*others, *exact).collect():
+            answers = {name: row[name].asDict(recursive=True) for name in features}
+            told = {name: {**one, "values": arrived(features[name], one["values"])} for name, one in answers.items()}
+            found.append((row, told))
+        return found
+
     def at(self, instant_us: int) -> Pins:
         """The same inputs as known at an instant: "newest" is the generation that readers were told to use then."""
         values = []
@@ -47,6 +71,18 @@ class Pins:
             told = [step for step in one.steps if step.from_us <= instant_us]
             values.append(replace(one, newest=told[-1] if told else None))
         return replace(self, values=tuple(values))
+
+    def of_entities(self, few: DataFrame) -> Pins:
+        """The same inputs, of the entities of a small frame only."""
+
+        def cut(view: FeatureView, rows: DataFrame) -> DataFrame:
+            keys = list(view.entity.key_names)
+            return rows.join(F.broadcast(few.select(*keys).distinct()), keys, "left_semi")
+
+        values = tuple(
+            replace(one, history=cut(one.view, one.history), served=cut(one.view, one.served)) for one in self.values
+        )
+        return replace(self, values=values)
 
 
 def pinned(shop: Workshop, service: FeatureService, timeline: Timeline) -> Pins:

@@ -11,8 +11,6 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from pyspark.sql import functions as F
-
 from skewless.core.dtypes import DType, Int64, Timestamp
 from skewless.core.resolver import value_status
 from skewless.core.service import FeatureService
@@ -90,14 +88,14 @@ def _offline(shop: Workshop, pins: Pins, records: list[dict[str, Any]]) -> dict[
         (*(record["keys"][key] for key in keys), from_us(record["at_us"]), line) for line, record in enumerate(records)
     ]
     spine = shop.session.createDataFrame(rows, schema)
-    told = pins.join(spine, time_column=_TIME, as_served=True).select(_LINE, *(F.col(view.name) for view in pins.views))
-    return {row[_LINE]: _answers(row, pins) for row in told.collect()}
+    told = pins.join(spine, time_column=_TIME, as_served=True)
+    return {row[_LINE]: _answers(answers, pins) for row, answers in pins.collected(told, _LINE)}
 
 
-def _answers(row: Any, pins: Pins) -> dict[str, Any]:
+def _answers(answers: Mapping[str, Mapping[str, Any]], pins: Pins) -> dict[str, Any]:
     told: dict[str, Any] = {}
     for ref in pins.service.features:
-        answer = row[ref.view].asDict(recursive=True)
+        answer = answers[ref.view]
         value = answer["values"][ref.feature] if answer["values"] is not None else None
         told[str(ref)] = (value_status(Status(answer["status"]), value).value, _plain(value))
         told["revision"] = answer["revision"]

@@ -26,7 +26,7 @@ class Evaluation:
 
     Attributes:
         statements: Keys, `event_timestamp`, features, `_flag`: what should stand in the evaluated range.
-        judged: The rows that it was computed from, good and bad.
+        judged: The rows that it was computed from, good and bad; counted once the statements were used.
     """
 
     statements: DataFrame
@@ -57,13 +57,13 @@ def evaluate(
     """
     rows = {name: read_source(session, pinned) for name, pinned in pins.items()}
     if isinstance(view, RowView):
-        parts = row_view.transformed(view, rows[view.source.name], start_us=start_us)
+        parts = row_view.transformed(view, rows[view.source.name], start_us=start_us).observed()
         return Evaluation(row_view.evaluated(view, parts.used), parts)
     if isinstance(view, WindowView):
         near = rows[view.source.name]
         if after_us is not None:
             near = near.filter(later_than(view.schedule.floor_us(after_us) - window_view.reach_us(view) - 1))
-        parts = window_view.read_events(view, near, start_us=start_us)
+        parts = window_view.read_events(view, near, start_us=start_us).observed()
         values = window_view.evaluated(view, parts.used, after_us=after_us, through_us=through_us)
         return Evaluation(values, parts)
     if isinstance(view, SnapshotView):
@@ -107,9 +107,7 @@ def _snapshots(
     if not ticks:
         nothing = session.createDataFrame([], spark_schema(value_columns(view)))
         return Evaluation(nothing.withColumn(FLAG, F.lit("")), judged(nothing, view, start_us=start_us))
-    # the snapshots are small and read three times: counted, set aside, compared
-    snapshots = snapshot_view.taken(view, rows, ticks).persist()
-    parts = judged(snapshots, view, start_us=start_us)
+    parts = judged(snapshot_view.taken(view, rows, ticks), view, start_us=start_us).observed()
     return Evaluation(snapshot_view.evaluated(view, parts.used, ticks, after_us=after_us), parts)
 
 

@@ -20,6 +20,8 @@ _TIMELINE = (
     "revision BIGINT, visible_from_us BIGINT, kind STRING, run_id STRING, "
     "view STRING, table STRING, generation BIGINT, through_us BIGINT"
 )
+#: Taken when the table is created. A checkpoint reads and writes all of it: seldom, for commits of a row or two.
+_PROPERTIES = {"delta.appendOnly": "true", "delta.checkpointInterval": "100"}
 _RUNS = "run_id STRING, started_us BIGINT, record STRING"
 
 
@@ -86,7 +88,7 @@ class Ledger:
         if rows:
             # one partition: a ledger's commit is one small file
             frame = self.session.createDataFrame(rows, schema).coalesce(1)
-            frame.write.format("delta").mode("append").save(self.path(name))
+            frame.write.format("delta").mode("append").options(**_PROPERTIES).save(self.path(name))
 
 
 def _generation(row: Row) -> Generation:

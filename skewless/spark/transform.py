@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import reduce
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import Column, DataFrame, Observation
 from pyspark.sql import functions as F
 
 from skewless.core.dtypes import DType, Timestamp
@@ -53,6 +53,12 @@ class Judged:
         errors = F.filter(F.array(*reasons), lambda error: error.isNotNull())
         return self.rows.filter(self._is_bad).withColumn(ERRORS, errors)
 
+    def observed(self) -> ObservedRows:
+        """The same rows, counted by the first action on them: a pass of its own would read all of it twice."""
+        observation = Observation()
+        counts = F.count(F.lit(1)).alias("read"), F.count_if(self._is_bad).alias("bad")
+        return ObservedRows(self.rows.observe(observation, *counts), self.faults, observation)
+
     def count(self) -> tuple[int, int]:
         """How many rows were read, and how many of them are bad; one job."""
         counted = self.rows.agg(F.count("*"), F.count_if(self._is_bad)).first()
@@ -61,6 +67,25 @@ class Judged:
     @property
     def _is_bad(self) -> Column:
         return reduce(Column.__or__, (_is_true(condition) for condition, _ in self.faults))
+
+
+@dataclass(frozen=True, slots=True)
+class ObservedRows(Judged):
+    """Rows that are counted when they are first used.
+
+    Attributes:
+        observation: Takes the counts.
+    """
+
+    observation: Observation
+
+    def count(self) -> tuple[int, int]:
+        """How many rows were read, and how many of them are bad; a job only when no action used the rows before."""
+        # asking an observation whose action never came would wait for ever
+        if not self.observation._jo.future().isCompleted():  # type: ignore[union-attr]  # set by `observe`
+            return Judged(self.rows, self.faults).count()
+        counted = self.observation.get
+        return int(counted.get("read", 0)), int(counted.get("bad", 0))
 
 
 def promised_columns(view: FeatureView, returned: DataFrame, promised: Mapping[str, DType]) -> DataFrame:
