@@ -224,12 +224,7 @@ def _refuse_what_was_all_set_aside(attempt: Attempt, empty: list[Generation]) ->
     bad = [one for one in empty if one.counts["quarantined"] > limit * one.counts["read"]]
     if bad:
         told = "; ".join(f"{one.view}: {one.counts['quarantined']} of {one.counts['read']} rows" for one in bad)
-        message = f"Refused, nothing became visible. More than {limit:.0%} of the rows went to quarantine: {told}."
-        for name, one in attempt.generations.items():
-            view = attempt.shop.definitions.view(name)
-            attempt.generations[name] = give_up(attempt.shop, view, one, applied=attempt.applied)
-        attempt.record("refused", message=message)
-        raise RefusedByValidation(f"{message} Run record: {attempt.run_id}.")
+        _refuse(attempt, f"More than {limit:.0%} of the rows went to quarantine: {told}.")
 
 
 def _take_up(attempt: Attempt, views: Iterable[FeatureView], stage: str) -> None:
@@ -260,16 +255,15 @@ def _validate(attempt: Attempt, accept: Mapping[str, str] | None) -> None:
     attempt.moved(judged)
     refused = [one for one in judged if one.state is GenerationState.REFUSED]
     if refused:
-        _refuse(attempt, refused)
+        _refuse(attempt, "; ".join(f"{one.view}: {attempt.verdicts[one.view].summary()}" for one in refused))
 
 
-def _refuse(attempt: Attempt, refused: list[Generation]) -> None:
+def _refuse(attempt: Attempt, reasons: str) -> None:
     """Give up the whole run: readers never see half of it."""
     for name, generation in attempt.generations.items():
         if generation.state is not GenerationState.REFUSED:
             view = attempt.shop.definitions.view(name)
             attempt.generations[name] = give_up(attempt.shop, view, generation, applied=attempt.applied)
-    reasons = "; ".join(f"{one.view}: {attempt.verdicts[one.view].summary()}" for one in refused)
     message = f"Refused, nothing became visible. {reasons}"
     attempt.record("refused", message=message)
     raise RefusedByValidation(f"{message} Run record: {attempt.run_id}.")

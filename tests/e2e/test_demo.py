@@ -88,3 +88,46 @@ def test_command_answers_from_the_state_without_spark(
     assert done.returncode == 0, done.stderr[-2000:]
     assert "household_spend" in done.stdout
     assert "Starting Spark" not in done.stderr
+
+
+def test_jobs_of_the_next_week_run_one_by_one_through_spark_submit(
+    summary: dict[str, Any], environ: dict[str, str], tmp_path: Path
+) -> None:
+    """What a scheduler would type, a process per stage; each takes up what the one before left."""
+    state = Path(environ["SKEWLESS__PROJECT__STATE"])
+    keys = ("--key", "basket_id", "--key", "product_id")
+    now = ("--now", "2017-10-23T06:00Z")
+    views = ("household_spend", "household_favourites")
+    before = _json("skewless", "get", "churn_v1", "household_id=1", environ=environ)
+
+    landed = _job("land", "transactions", str(state / "landing" / "new_3.parquet"), environ=environ)
+    assert landed["rows"] > 0
+    _job("land", "transactions", str(state / "landing/corrected_3.parquet"), "--mode", "upsert", *keys, environ=environ)
+    made = _job("materialize", *views, *now, environ=environ)
+    assert all(view["counts"]["new"] > 0 for view in made["views"])
+    _job("validate", environ=environ)
+    pushed = _job("push_online", environ=environ)
+    assert all(view["pushed"] > 0 for view in pushed["views"])
+    assert _json("skewless", "get", "churn_v1", "household_id=1", environ=environ)["revision"] == before["revision"]
+    published = _job("publish", environ=environ)
+    assert published["revision"] == before["revision"] + 1
+
+    after = _json("skewless", "get", "churn_v1", "household_id=1", environ=environ)
+    assert after["revision"] == published["revision"]
+    spine, out = str(state / "landing" / "spine.parquet"), str(tmp_path / "training")
+    trained = _job("build_training_set", "churn_v1", "--spine", spine, "--out", out, environ=environ)
+    assert trained["manifest"]["rows"] == summary["spine_rows"]
+    [certificate] = _job("check_parity", "churn_v1", environ=environ)["certificates"]
+    assert certificate["mismatches"] == 0
+    assert Path(_job("quality_report", environ=environ)["path"]).exists()
+
+
+def _job(name: str, *arguments: str, environ: dict[str, str]) -> Any:
+    done = _run("./spark-submit.sh", f"jobs/{name}.py", *arguments, "--json", environ=environ)
+    assert done.returncode == 0, f"{name}: {done.stdout[-1000:]}{done.stderr[-2000:]}"
+    assert "Traceback" not in done.stderr
+    return json.loads(done.stdout)
+
+
+def _json(*command: str, environ: dict[str, str]) -> Any:
+    return json.loads(_run(sys.executable, "-m", *command, "--json", environ=environ).stdout)
