@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from skewless.core.aggregate import Count, CountDistinct, Mean, Ratio, Sum
+from skewless.core.aggregate import Count, CountDistinct, First, Last, Max, Mean, Min, Ratio, Stddev, Sum
 from skewless.core.dtypes import (
     Array,
     Bool,
@@ -44,14 +44,19 @@ __all__ = [
     "FeatureService",
     "FeatureStore",
     "FeatureView",
+    "First",
     "Float32",
     "Float64",
     "Int32",
     "Int64",
+    "Last",
+    "Max",
     "Mean",
+    "Min",
     "Ratio",
     "RowView",
     "SnapshotView",
+    "Stddev",
     "String",
     "Sum",
     "Timestamp",

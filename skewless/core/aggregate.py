@@ -14,10 +14,10 @@ DEFAULT_SCALE = 6
 
 @dataclass(frozen=True, slots=True)
 class Aggregate:
-    """One declared aggregate; make it with Count, Sum, Mean, CountDistinct or Ratio.
+    """One declared aggregate; make it with Count, CountDistinct, Sum, Mean, Stddev, Min, Max, First, Last or Ratio.
 
     Attributes:
-        kind: count, sum, mean, count_distinct or ratio.
+        kind: count, count_distinct, sum, stddev, min, max, first, last or ratio.
         column: The column of the events that it reads; null values do not take part. None counts rows.
         over: Length of the window.
         where: SQL condition on the events; rows for which it is not true do not take part.
@@ -74,10 +74,58 @@ def Mean(  # noqa: N802
     return Aggregate("ratio", None, over, None, Float64, scale, (total, Count(column, over=over, where=where)))
 
 
+def Stddev(  # noqa: N802
+    column: str, *, over: timedelta | None = None, where: str | None = None, scale: int = DEFAULT_SCALE
+) -> Aggregate:
+    """Sample standard deviation (n - 1 below) of values rounded as for Sum; null for fewer than two."""
+    return Aggregate("stddev", column, over, where, Float64, scale)
+
+
+def Min(  # noqa: N802
+    column: str, *, over: timedelta | None = None, where: str | None = None, dtype: DType = Float64
+) -> Aggregate:
+    """Least value of `column`, of any scalar type; null when none is in the window.
+
+    -0.0 is less than 0.0, NaN greater than every number; texts are in the order of their UTF-8 bytes.
+    """
+    return Aggregate("min", column, over, where, _ordered("Min", column, dtype), 0)
+
+
+def Max(  # noqa: N802
+    column: str, *, over: timedelta | None = None, where: str | None = None, dtype: DType = Float64
+) -> Aggregate:
+    """Greatest value of `column`; the order is that of Min."""
+    return Aggregate("max", column, over, where, _ordered("Max", column, dtype), 0)
+
+
+def First(  # noqa: N802
+    column: str, *, over: timedelta | None = None, where: str | None = None, dtype: DType = Float64
+) -> Aggregate:
+    """Earliest non-null value of `column` in the window; null when there is none.
+
+    Of events at the same instant the first is the least by the source's tie-break columns, then by the columns that
+    First and Last of the view read, as declared.
+    """
+    return Aggregate("first", column, over, where, _ordered("First", column, dtype), 0)
+
+
+def Last(  # noqa: N802
+    column: str, *, over: timedelta | None = None, where: str | None = None, dtype: DType = Float64
+) -> Aggregate:
+    """Latest non-null value of `column` in the window; ties as for First, the greatest winning."""
+    return Aggregate("last", column, over, where, _ordered("Last", column, dtype), 0)
+
+
+def _ordered(name: str, column: str, dtype: DType) -> DType:
+    if dtype.element is not None or dtype.kind == "vector":
+        raise DefinitionError(f"{name}('{column}') gives a scalar, not {dtype}.")
+    return dtype
+
+
 def Ratio(numerator: Aggregate, denominator: Aggregate, *, over: timedelta | None = None) -> Aggregate:  # noqa: N802
     """Numerator over denominator, as a double; null when the denominator is null or 0, or the numerator null."""
     parts = (numerator, denominator)
-    if any(part.kind == "ratio" for part in parts):
+    if any(part.kind not in {"count", "count_distinct", "sum"} for part in parts):
         raise DefinitionError("A Ratio is made of Count, CountDistinct and Sum; it does not nest.")
     lengths = {part.over for part in parts if part.over is not None} | ({over} if over is not None else set())
     if len(lengths) > 1:

@@ -19,6 +19,9 @@ def _plain_words(aggregate: Aggregate) -> str:
             "count": f"count of {aggregate.column or 'rows'}",
             "count_distinct": f"count of different {aggregate.column}",
             "sum": f"sum of {aggregate.column}",
+            "stddev": f"standard deviation of {aggregate.column}",
+            "min": f"least {aggregate.column}",
+            "max": f"greatest {aggregate.column}",
         }.get(aggregate.kind, f"{aggregate.kind} of {aggregate.column}")
     top, bottom = aggregate.parts
     if (top.kind, bottom.kind) == ("sum", "count") and (top.column, top.where) == (bottom.column, bottom.where):

@@ -8,6 +8,7 @@ window are looked at.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -28,10 +29,10 @@ _LARGEST = 2**63 - 1
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A count, a sum or a distinct count over one window.
+    """A plain aggregate over one window.
 
     Attributes:
-        kind: count, sum or count_distinct.
+        kind: count, count_distinct, sum, stddev, min, max, first or last.
         column: The input: null where an event does not take part.
         over_us: Length of the window.
         units: Units of a sum in one; 0 for a sum that stays an integer.
@@ -58,15 +59,16 @@ class Value:
     @property
     def is_count(self) -> bool:
         """True when an empty window has the value 0; otherwise it has none."""
-        return len(self.parts) == 1 and self.parts[0].kind != "sum"
+        return len(self.parts) == 1 and self.parts[0].kind in {"count", "count_distinct"}
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A feature at the looked-at ticks: numbers, and where there are any."""
+    """A feature at the looked-at ticks: numbers, or codes of values, and where there are any."""
 
     numbers: npt.NDArray[np.int64] | npt.NDArray[np.float64]
     present: Flags
+    code: Code | None = None
 
     def differs(self) -> Flags:
         """Where it is not the same, to the bit, as one place before; the first place is not told."""
@@ -76,7 +78,10 @@ class Column:
 
     def arrow(self, places: Flags) -> pa.Array:
         """Some places, as Arrow."""
-        return pa.array(self.numbers[places], mask=~self.present[places])
+        numbers, absent = self.numbers[places], ~self.present[places]
+        if self.code is None:
+            return pa.array(numbers, mask=absent)
+        return self.code.values(numbers.astype(np.int64, copy=False), absent)
 
 
 @dataclass(frozen=True)
@@ -148,11 +153,18 @@ class WindowKernel:
             numbers = ticks.distinct(taking, part.over_us)
             return Column(numbers, np.ones(len(numbers), dtype=bool))
         is_in = np.asarray(taking.is_valid().to_numpy(), dtype=bool)
-        count = ticks.total(is_in.astype(np.int64), part.over_us)
+        begins, ends = ticks.ranges(is_in, part.over_us)
+        count = ends - begins
         if part.kind == "count":
             return Column(count, np.ones(len(count), dtype=bool))
-        numbers = ticks.exact_total(_integers(taking.fill_null(0)), part.over_us)
-        return Column(numbers / float(part.units) if part.units else numbers, count > 0)
+        if part.kind == "sum":
+            numbers = ticks.exact_total(_integers(taking.fill_null(0)), part.over_us)
+            return Column(numbers / float(part.units) if part.units else numbers, count > 0)
+        taking = taking.drop_null()
+        if part.kind == "stddev":
+            return Column(deviations(_integers(taking), begins, ends, units=part.units or 1), count > 1)
+        code = Code.of(taking)
+        return Column(selected(code.codes, begins, ends, kind=part.kind), count > 0, code)
 
     def _width(self, times: Integers) -> int:
         first, last = self._range(times)
@@ -208,6 +220,11 @@ class _Ticks:
     def _has_left(self, over_us: int) -> Integers:
         return np.searchsorted(self._leaving(over_us), self.looked_at, side="right")
 
+    def ranges(self, is_in: Flags, over_us: int) -> tuple[Integers, Integers]:
+        """The window at each tick as a half-open range of the events that take part, counted over the batch."""
+        before = np.concatenate(([0], np.cumsum(is_in)))
+        return before[self._has_left(over_us)], before[self._has_entered]
+
     def total(self, numbers: Integers, over_us: int) -> Integers:
         """Sums over the window at each tick; those that pass 64 bits are wrong."""
         running = np.concatenate((np.zeros(1, dtype=numbers.dtype), np.cumsum(numbers)))
@@ -251,6 +268,85 @@ class _Ticks:
 
     def _positions(self, ticks: Integers) -> Integers:
         return self._owner * self._width + np.clip(ticks - self._first, 0, self._count)
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """Values of any scalar type as integers in the same order, equal only for the same bits.
+
+    Attributes:
+        codes: One per value.
+        dictionary: The different values in order; None for types whose bits are their code.
+        type: Of the values.
+    """
+
+    codes: Integers
+    dictionary: pa.Array | None
+    type: pa.DataType
+
+    @staticmethod
+    def of(values: pa.ChunkedArray) -> Code:
+        """Encode values, none of them null."""
+        if pa.types.is_floating(values.type):
+            numbers = values.cast(pa.float64()).to_numpy()
+            bits = np.where(np.isnan(numbers), np.nan, numbers).view(np.int64)
+            return Code(_in_order(bits), None, values.type)
+        if any(of_kind(values.type) for of_kind in (pa.types.is_integer, pa.types.is_timestamp, pa.types.is_boolean)):
+            return Code(_integers(values.cast(pa.int64())), None, values.type)
+        encoded = values.combine_chunks().dictionary_encode()
+        order = pc.sort_indices(encoded.dictionary)
+        places = np.empty(len(order), dtype=np.int64)
+        places[order.to_numpy()] = np.arange(len(order))
+        return Code(places[encoded.indices.to_numpy()], encoded.dictionary.take(order), values.type)
+
+    def values(self, codes: Integers, absent: Flags) -> pa.Array:
+        """Decode; null where absent."""
+        if self.dictionary is not None:
+            return self.dictionary.take(pa.array(codes, mask=absent))
+        if pa.types.is_floating(self.type):
+            return pa.array(_in_order(codes).view(np.float64), mask=absent).cast(self.type)
+        return pa.array(codes, mask=absent).cast(self.type)
+
+
+def _in_order(bits: Integers) -> Integers:
+    """Bits of doubles as integers of the same order, and back: of negative ones all but the sign turn round."""
+    return bits ^ ((bits >> 63) & _LARGEST)
+
+
+def selected(codes: Integers, begins: Integers, ends: Integers, *, kind: str) -> Integers:
+    """The first, last, least or greatest code of each range; any code for an empty one."""
+    if len(codes) == 0:
+        return np.zeros(len(begins), dtype=np.int64)
+    if kind in {"first", "last"}:
+        return codes[np.clip(begins if kind == "first" else ends - 1, 0, len(codes) - 1)]
+    # a sparse table: level k holds the winners of 2**k codes from each place on; two of them cover any range
+    better = np.minimum if kind == "min" else np.maximum
+    lengths = ends - begins
+    found = np.zeros(len(begins), dtype=np.int64)
+    level, width = codes, 1
+    while True:
+        here = (lengths >= width) & (lengths < 2 * width)
+        found[here] = better(level[begins[here]], level[ends[here] - width])
+        if 2 * width > lengths.max(initial=0):
+            return found
+        level, width = better(level[:-width], level[width:]), 2 * width
+
+
+def deviations(numbers: Integers, begins: Integers, ends: Integers, *, units: int) -> npt.NDArray[np.float64]:
+    """Sample standard deviations of ranges of whole numbers of units; 0 for fewer than two of them.
+
+    Sums of squares are Python's integers, so that only the last division and the root round.
+    """
+    exact = numbers.astype(object)
+    sums = np.concatenate((np.zeros(1, dtype=object), np.cumsum(exact)))
+    squares = np.concatenate((np.zeros(1, dtype=object), np.cumsum(exact * exact)))
+    found = np.zeros(len(begins))
+    for place in np.flatnonzero(ends - begins > 1):
+        first, end = begins[place], ends[place]
+        count, total = int(end - first), sums[end] - sums[first]
+        above = count * (squares[end] - squares[first]) - total * total
+        found[place] = math.sqrt(above / (count * (count - 1) * units * units))
+    return found
 
 
 def whole_keys(batches: Iterable[pa.RecordBatch], keys: Sequence[str]) -> Iterator[pa.Table]:

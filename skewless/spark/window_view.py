@@ -15,12 +15,14 @@ from skewless.core.names import EVENT_TIMESTAMP, FLAG
 from skewless.core.time import duration_us, to_us
 from skewless.core.view import WindowView
 from skewless.errors import DefinitionError
-from skewless.spark.dtypes import spark_schema
+from skewless.spark.dtypes import holds, spark_schema
 from skewless.spark.transform import Judged, judged, value_columns
 from skewless.spark.window_kernel import TIME, Part, Value, WindowKernel
 
 #: Beyond 2**53 a double no longer tells whole units apart.
 _LARGEST_EXACT = float(2**53)
+_SUMMED = frozenset({"sum", "stddev"})
+_IN_ORDER = frozenset({"first", "last"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +30,7 @@ class _Input:
     """What a part reads of an event; parts over several windows read the same.
 
     Attributes:
-        kind: count, sum or count_distinct.
+        kind: count, sum (whole units) or value.
         column: Of the events; None counts them.
         where: Condition for taking part.
         scale: Decimal digits of a sum.
@@ -42,8 +44,10 @@ class _Input:
     @staticmethod
     def of(aggregate: Aggregate) -> _Input:
         """What a plain aggregate reads."""
-        scale = aggregate.scale if aggregate.kind == "sum" else 0
-        return _Input(aggregate.kind, aggregate.column, aggregate.where, scale)
+        if aggregate.kind in _SUMMED:
+            return _Input("sum", aggregate.column, aggregate.where, aggregate.scale)
+        kind = aggregate.kind if aggregate.kind in {"count", "count_distinct"} else "value"
+        return _Input(kind, aggregate.column, aggregate.where, 0)
 
 
 def read_events(view: WindowView, rows: DataFrame, *, start_us: int) -> Judged:
@@ -65,6 +69,7 @@ def read_events(view: WindowView, rows: DataFrame, *, start_us: int) -> Judged:
     if missing:
         message = f"The events of view '{view.name}' lack {missing} (they have {sorted(events.columns)}). Select them."
         raise DefinitionError(message)
+    _refuse_other_types(view, events)
     return judged(events, view, start_us=start_us, poison=_poison(events, parts))
 
 
@@ -101,8 +106,10 @@ def evaluated(view: WindowView, events: DataFrame, *, after_us: int | None, thro
         through_us=through_us,
     )
     read = (_read(one, events).alias(name) for one, name in inputs.items())
-    narrow = _in_reach(view, events).select(*keys, F.unix_micros(EVENT_TIMESTAMP).alias(TIME), *read)
-    by_key = narrow.repartition(*keys).sortWithinPartitions(*keys, TIME)
+    ties = {f"_tie_{place}": column for place, column in enumerate(_ties(view, events))}
+    order = (column.alias(name) for name, column in ties.items())
+    narrow = _in_reach(view, events).select(*keys, F.unix_micros(EVENT_TIMESTAMP).alias(TIME), *read, *order)
+    by_key = narrow.repartition(*keys).sortWithinPartitions(*keys, TIME, *ties).drop(*ties)
     return by_key.mapInArrow(kernel, spark_schema(value_columns(view))).withColumn(FLAG, F.lit(""))
 
 
@@ -134,11 +141,11 @@ def _floor_us(view: WindowView, after_us: int | None) -> int | None:
 
 
 def _poison(events: DataFrame, aggregates: list[Aggregate]) -> dict[str, Column]:
-    floats = {field.name for field in events.schema.fields if field.dataType.simpleString() in {"double", "float"}}
+    floats = {name for name in events.columns if _is_float(events, name)}
     found: dict[str, Column] = {}
     for aggregate in aggregates:
         # an integer summed in decimal units passes 2**53 as well; one that is summed as an integer does not
-        if aggregate.kind == "sum" and (aggregate.column in floats or aggregate.scale):
+        if aggregate.kind in _SUMMED and (aggregate.column in floats or aggregate.scale):
             value = F.col(str(aggregate.column)).cast("double")
             limit = F.lit(_LARGEST_EXACT / 10**aggregate.scale)
             bad = F.isnan(value) | (F.abs(value) >= limit)
@@ -147,9 +154,40 @@ def _poison(events: DataFrame, aggregates: list[Aggregate]) -> dict[str, Column]
     return found
 
 
+def _refuse_other_types(view: WindowView, events: DataFrame) -> None:
+    for name, aggregate in view.aggregates.items():
+        if aggregate.column is None or aggregate.kind not in {"min", "max", *_IN_ORDER}:
+            continue
+        found = events.schema[aggregate.column].dataType
+        if not holds(aggregate.dtype, found):
+            message = (
+                f"Feature '{view.name}:{name}' is declared as {aggregate.dtype}, but its column '{aggregate.column}' "
+                f"is {found.simpleString()}. Declare the column's type (dtype=…), or cast the column in `events`."
+            )
+            raise DefinitionError(message)
+
+
+def _ties(view: WindowView, events: DataFrame) -> list[Column]:
+    """What orders events of one instant, where their order matters: never the shuffle."""
+    read = [one.column for one in view.aggregates.values() if one.kind in _IN_ORDER and one.column is not None]
+    if not read:
+        return []
+    found: list[Column] = []
+    for name in dict.fromkeys([*(one for one in view.source.tie_break if one in events.columns), *read]):
+        found.append(F.col(name))
+        if _is_float(events, name):
+            # to an ordering 0.0 and -0.0 are equal
+            found.append(F.when(F.col(name) == 0, F.col(name).cast("string")))
+    return found
+
+
+def _is_float(events: DataFrame, column: str) -> bool:
+    return events.schema[column].dataType.simpleString() in {"double", "float"}
+
+
 def _part(aggregate: Aggregate, column: str) -> Part:
     over_us = 0 if aggregate.over is None else duration_us(aggregate.over)
-    units = 10**aggregate.scale if aggregate.kind == "sum" and aggregate.scale else 0
+    units = 10**aggregate.scale if aggregate.kind in _SUMMED and aggregate.scale else 0
     return Part(aggregate.kind, column, over_us, units)
 
 
@@ -165,7 +203,7 @@ def _read(one: _Input, events: DataFrame) -> Column:
         # rounded by its decimal spelling, half away from zero; the product of such a number is whole but for an ulp
         units = F.rint(F.round(value, one.scale) * F.lit(float(10**one.scale))) if one.scale else value
         return F.when(condition, units.cast("long"))
-    if events.schema[one.column].dataType.simpleString() in {"double", "float"}:
+    if one.kind == "count_distinct" and _is_float(events, one.column):
         # equality of SQL, not of bits: one zero, one NaN
         value = F.when(value == 0, F.lit(0.0)).when(F.isnan(value), F.lit(float("nan"))).otherwise(value)
     return F.when(condition, value)

@@ -24,7 +24,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from skewless.core import aggregate as product
-from skewless.core.dtypes import Float64, Int32, Int64, String, Timestamp
+from skewless.core.dtypes import Bool, Float64, Int32, Int64, String, Timestamp
 from skewless.core.entity import Entity
 from skewless.core.source import DeltaSource
 from skewless.core.time import from_us
@@ -141,11 +141,42 @@ def smallest() -> Case:
     return Case(3, 2, None, declared, brute, -20)
 
 
-CASES = {"daily": daily(), "uneven": uneven(), "smallest": smallest()}
+def extremes() -> Case:
+    """What cannot be undone: least, greatest, first, last, deviation; ties by the columns that are read."""
+    day, week, three = 24 * HOUR, 7 * 24 * HOUR, 3 * 24 * HOUR
+    declared = {
+        "least_3": product.Min("x", over=over(three)),
+        "least_7": product.Min("n", over=over(week), dtype=Int64, where="clicked"),
+        "most_1": product.Max("x", over=over(day)),
+        "most_7": product.Max("s", over=over(week), dtype=String),
+        "clicked_3": product.Max("clicked", over=over(three), dtype=Bool),
+        "first_7": product.First("s", over=over(week), dtype=String),
+        "last_3": product.Last("x", over=over(three)),
+        "last_7": product.Last("n", over=over(week), dtype=Int64, where="n > 0"),
+        "spread_7": product.Stddev("x", over=over(week)),
+        "spread_3": product.Stddev("x", over=over(three), where="clicked", scale=2),
+    }
+    ties = ("s", "x", "n")
+    brute = {
+        "least_3": Agg("min", three, "x"),
+        "least_7": Agg("min", week, "n", sql_clicked),
+        "most_1": Agg("max", day, "x"),
+        "most_7": Agg("max", week, "s"),
+        "clicked_3": Agg("max", three, "clicked"),
+        "first_7": Agg("first", week, "s", ties=ties),
+        "last_3": Agg("last", three, "x", ties=ties),
+        "last_7": Agg("last", week, "n", sql_n_positive, ties=ties),
+        "spread_7": Agg("stddev", week, "x", scale=6),
+        "spread_3": Agg("stddev", three, "x", sql_clicked, scale=2),
+    }
+    return Case(day, 0, None, declared, brute, -3 * day)
+
+
+CASES = {"extremes": extremes(), "daily": daily(), "uneven": uneven(), "smallest": smallest()}
 
 
 def view_of(case: Case) -> WindowView:
-    schema = {"seen_at": Timestamp, "x": Float64, "n": Int64, "s": String}
+    schema = {"seen_at": Timestamp, "x": Float64, "n": Int64, "s": String, "clicked": Bool}
     return WindowView(
         name="windows",
         entity=Entity("thing", {"example": Int32, "entity": String}),

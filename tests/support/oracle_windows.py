@@ -18,7 +18,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
-from math import isfinite
+from fractions import Fraction
+from math import copysign, isfinite, sqrt
 from typing import Any
 
 from tests.support.bits import same_bits
@@ -31,7 +32,8 @@ Where = Callable[[dict[str, Any]], "bool | None"]
 class Agg:
     """One aggregate over `[tick - over_us, tick)`.
 
-    kind: count, sum, count_distinct or ratio; `column` None counts events; `scale` None sums integers as integers;
+    kind: count, sum, count_distinct, stddev, min, max, first, last or ratio; `ties` order events of one instant;
+    `column` None counts events; `scale` None sums integers as integers;
     `parts` are the numerator and the denominator of a ratio, with their own windows.
     """
 
@@ -41,6 +43,7 @@ class Agg:
     where: Where | None = None
     scale: int | None = None
     parts: tuple[Agg, ...] = ()
+    ties: tuple[str, ...] = ()
 
 
 def mean(column: str, over_us: int, *, scale: int = 6, where: Where | None = None) -> Agg:
@@ -84,17 +87,45 @@ def value_at(own: list[tuple[int, dict[str, Any]]], aggregate: Agg, tick: int) -
     """The value of one aggregate over the events of one key at one tick."""
     if aggregate.kind == "ratio":
         return ratio(*(value_at(own, part, tick) for part in aggregate.parts))
+    own = sorted(own, key=lambda event: (event[0], [place(event[1][name]) for name in aggregate.ties]))
     inside = [columns for event_us, columns in own if tick - aggregate.over_us <= event_us < tick]
     if aggregate.where is not None:
         inside = [columns for columns in inside if aggregate.where(columns) is True]
     if aggregate.column is None:
         return len(inside)
     found = [columns[aggregate.column] for columns in inside if columns[aggregate.column] is not None]
-    if aggregate.kind == "count":
-        return len(found)
-    if aggregate.kind == "count_distinct":
-        return len({"nan" if one != one else one for one in found})  # noqa: PLR0124 - only NaN differs from itself
-    return exact_sum(found, aggregate.scale) if found else None
+    return reduced(found, aggregate)
+
+
+def reduced(found: list[Any], aggregate: Agg) -> Any:
+    """The value of an aggregate over values in order, none of them null."""
+    by_kind: dict[str, Callable[[list[Any]], Any]] = {
+        "count": len,
+        "count_distinct": lambda values: len({"nan" if one != one else one for one in values}),  # noqa: PLR0124 - only NaN
+        "sum": lambda values: exact_sum(values, aggregate.scale) if values else None,
+        "stddev": lambda values: deviation(values, aggregate.scale) if len(values) > 1 else None,
+        "min": lambda values: min(values, key=place, default=None),
+        "max": lambda values: max(values, key=place, default=None),
+        "first": lambda values: values[0] if values else None,
+        "last": lambda values: values[-1] if values else None,
+    }
+    return by_kind[aggregate.kind](found)
+
+
+def place(value: Any) -> tuple[Any, ...]:
+    """Where a value stands among others of its type: null, then numbers (-0.0 before 0.0), then NaN; texts by bytes."""
+    if value is None:
+        return (0,)
+    if isinstance(value, float):
+        return (2,) if value != value else (1, value, copysign(1.0, value))  # noqa: PLR0124 - only NaN differs
+    return (1, value.encode()) if isinstance(value, str) else (1, value)
+
+
+def deviation(values: list[float], scale: int | None) -> float:
+    """The sample standard deviation of values as whole units, by its definition, in fractions until the root."""
+    exact = [Fraction(units(value, scale or 0), 10 ** (scale or 0)) for value in values]
+    middle = sum(exact) / len(exact)
+    return sqrt(sum((one - middle) ** 2 for one in exact) / (len(exact) - 1))
 
 
 def exact_sum(values: list[Any], scale: int | None) -> Any:
