@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
     from skewless.flows.explain import Explanation
+    from skewless.flows.leaks import LeakReport
     from skewless.flows.parity import Certificate
     from skewless.flows.train import TrainingSet
     from skewless.plan.definition_plan import DefinitionPlan
@@ -197,6 +198,24 @@ class FeatureStore:
         found = self._service(service)
         rows = read_spine(self.session, spine) if isinstance(spine, str) else spine
         return train(self.workshop, rows, Request(found, time_column, join, with_status))
+
+    def leaks(self, service: str, spine: DataFrame | str, *, time_column: str = "timestamp") -> LeakReport:
+        """What the classic event-time join would leak for a spine: late and corrected facts that nobody was served.
+
+        Args:
+            service: Its name.
+            spine: A frame, or the path of a Delta table, parquet or CSV file.
+            time_column: The spine's observation time.
+
+        Raises:
+            UsageError: Unknown service, or a spine that cannot be joined.
+        """
+        from skewless.flows.leaks import leaks  # noqa: PLC0415 - see plan
+        from skewless.spark.training import read_spine  # noqa: PLC0415 - see plan
+
+        found = self._service(service)
+        rows = read_spine(self.session, spine) if isinstance(spine, str) else spine
+        return leaks(self.workshop, found, rows, time_column=time_column)
 
     def get_features(self, service: str, keys: Mapping[str, object], *, at: datetime) -> FeatureVector:
         """A service's features of one entity at an instant, from history.

@@ -44,6 +44,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     pipeline.publish,
     pipeline.rollback,
     reading.train,
+    reading.leaks,
     reading.get,
     explaining.explain,
     reading.parity,

@@ -19,6 +19,7 @@ from skewless.core.vector import FeatureVector
 from skewless.errors import ContractBroken, UsageError
 
 if TYPE_CHECKING:
+    from skewless.flows.leaks import LeakReport
     from skewless.flows.parity import Certificate
 
 _JOINS = ("as-served", "event-time")
@@ -59,6 +60,46 @@ def train(
     lines += [f"  {view}: {', '.join(told)}" for view, *told in rows]
     lines += [f"content hash {manifest.content_hash}", f"manifest {manifest_path}"]
     desk.show({"path": out, "manifest_path": str(manifest_path), "manifest": manifest.to_json()}, lines)
+
+
+def leaks(
+    desk: Desk,
+    service: Service,
+    *,
+    spine: Annotated[str, typer.Option(metavar="PATH", help="Delta table, Parquet or CSV: keys and time.")],
+    time_column: Annotated[str, typer.Option(metavar="COLUMN", help="The spine's observation time.")] = "timestamp",
+) -> None:
+    """Show what the classic event-time join would leak: late, corrected and withdrawn values.
+
+    Only rows at whose time something was served already can be compared; the rest are counted apart.
+
+    For example:
+
+        skewless leaks churn_v1 --spine labels.parquet
+    """
+    _check_spine(spine)
+    keys_of_service(desk.shop, service)
+    found = desk.store.leaks(service, spine, time_column=time_column)
+    desk.show({"leaks": found.to_json()}, _leaks_told(found))
+
+
+def _leaks_told(found: LeakReport) -> Iterator[Part]:
+    share = f" ({found.leaking / found.compared:.1%})" if found.compared else ""
+    yield f"{found.service}: {found.leaking:,} of {found.compared:,} rows{share} would use what nobody was served."
+    if found.rows > found.compared:
+        yield f"{found.rows - found.compared:,} rows lie before the first publish; there is nothing to compare with."
+    columns = ["feature", "rows", "not known yet", "withdrawn", "other value", "mean difference", "largest"]
+    rows = [
+        [
+            one.feature,
+            *(f"{count:,}" for count in (one.rows, one.appeared, one.vanished, one.changed)),
+            *("" if size is None else f"{size:.4g}" for size in (one.mean_difference, one.largest_difference)),
+        ]
+        for one in found.features
+        if one.rows
+    ]
+    if rows:
+        yield Table(columns, rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,10 +181,14 @@ def _online(desk: Desk, service: str, keys: Mapping[str, object]) -> tuple[Featu
         return vector, (perf_counter() - begun) * 1000
 
 
-def _check_places(spine: str, out: str) -> None:
-    """Refuse what cannot be read or must not be replaced, before Spark starts."""
+def _check_spine(spine: str) -> None:
     if "://" not in spine and not Path(spine).exists():
         raise UsageError(f"There is no spine '{spine}'. Give a Delta table, a Parquet or a CSV file.")
+
+
+def _check_places(spine: str, out: str) -> None:
+    """Refuse what cannot be read or must not be replaced, before Spark starts."""
+    _check_spine(spine)
     if "://" in out:
         return
     folder = Path(out)

@@ -17,6 +17,7 @@ def test_visibility_story(project: Project) -> None:
     _first_publish_is_seen_alike_online_and_offline(project)
     _nothing_new_is_nothing_to_do(project)
     _late_row_is_seen_only_after_its_publish(project)
+    _late_row_would_leak_into_an_event_time_join(project)
     _refused_generation_is_never_seen(project)
     _pushed_but_unpublished_generation_is_never_seen(project)
     _rollback_answers_the_older_revision_and_refuses_new_runs(project)
@@ -61,6 +62,16 @@ def _late_row_is_seen_only_after_its_publish(project: Project) -> None:
     assert project.online(7).values["spend:spend_7d"] == 111.5
     _same(project, 7)
     assert project.offline(7, at("2024-03-02T11:00")).values["spend:spend_7d"] == 11.5
+
+
+def _late_row_would_leak_into_an_event_time_join(project: Project) -> None:
+    rows = [(7, at("2024-03-02T11:00")), (8, at("2024-03-02T11:00")), (7, at("2024-03-02T05:00"))]
+    spine = project.store.session.createDataFrame(rows, "user_id bigint, timestamp timestamp")
+    found = project.store.leaks("scoring", spine)
+    assert (found.rows, found.compared, found.leaking) == (3, 2, 1)
+    differing = [one for one in found.features if one.rows]
+    assert [one.feature for one in differing] == ["spend:spend_7d"]
+    assert (differing[0].changed, differing[0].appeared, differing[0].largest_difference) == (1, 0, 100.0)
 
 
 def _refused_generation_is_never_seen(project: Project) -> None:
