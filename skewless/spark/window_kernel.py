@@ -204,11 +204,8 @@ class _Ticks:
         self._entered = self._positions(kernel.enter(self._times))
         self._left: dict[int, Integers] = {}
         windows = dict.fromkeys(part.over_us for value in kernel.values for part in value.parts)
-        found = [self._entered, *(self._leaving(over_us) for over_us in windows)]
-        if kernel.after_us is not None:
-            # what stood at the last known tick is what the first new one is compared with
-            found.append(np.arange(len(self.starts), dtype=np.int64) * self._width)
-        candidates = np.unique(np.concatenate(found))
+        # what came and went before the first tick is folded into it: what follows has something to be compared with
+        candidates = np.unique(np.concatenate([self._entered, *(self._leaving(over_us) for over_us in windows)]))
         self.looked_at: Integers = candidates[candidates % self._width < self._count]
         self.key: Integers = self.looked_at // self._width
         self.instants: Integers = (self.looked_at % self._width + self._first) * kernel.every_us + kernel.offset_us

@@ -3,11 +3,7 @@
 One job checks many entities: the example's number is a join key. Definitions are spelled twice, for the product and for
 the oracle, which share no code.
 
-Flipped one at a time in a scratch copy of window_view.py, and seen to fail: the tick at which a tile enters and leaves;
-the offset of ticks; tiles cut towards zero before 1970; touching stays of a distinct value counted twice, or never;
-rounding half to even, rounding left out; a sum of zero taken for none; a ratio over zero; `after_us` itself stated
-again, not folded, read too short; unchanged rows written; the last tick left out; a null condition taken for true.
-Equal by these tests: the filter on `_begun` (see the expected failure in tests/spark/test_window_view.py).
+The arithmetic alone, without Spark and over more definitions: tests/unit/test_window_kernel.py.
 """
 
 from __future__ import annotations
