@@ -16,7 +16,8 @@ from skewless.core.time import format_instant, from_us
 if TYPE_CHECKING:
     from skewless.flows.explain import Explanation
 
-_SHOWN = 12
+#: Statements shown before the winner and after it.
+_NEWER, _OLDER = 6, 5
 
 
 def explain(
@@ -44,6 +45,8 @@ def _told(told: Explanation) -> Iterator[Part]:
     yield f"{told.view} {keys} at {format_instant(told.at)}"
     yield f"{told.era}; generation {cell(told.generation)}"
     yield ""
+    winner = next((place for place, one in enumerate(told.considered) if one.verdict == "winner"), 0)
+    first, last = max(0, winner - _NEWER), winner + _OLDER + 1
     rows = [
         [
             format_instant(from_us(one.event_us)),
@@ -51,11 +54,13 @@ def _told(told: Explanation) -> Iterator[Part]:
             one.verdict,
             one.flag or ", ".join(f"{name}={cell(value)}" for name, value in one.values.items()),
         ]
-        for one in told.considered[:_SHOWN]
+        for one in told.considered[first:last]
     ]
+    if first:
+        yield f"… {first} newer statements, none of them the winner"
     yield Table(("event time", "generation", "verdict", "said"), rows)
-    if len(told.considered) > _SHOWN:
-        yield f"… and {len(told.considered) - _SHOWN} older statements (--json shows up to 50)."
+    if len(told.considered) > last:
+        yield f"… and {len(told.considered) - last} older statements (--json shows up to 500)."
     yield ""
     yield Table(
         ("feature", "value", "status"),

@@ -22,7 +22,8 @@ from skewless.flows.recover import synced_timeline
 from skewless.flows.workshop import Workshop
 from skewless.spark.exact import arrived, leaving
 
-_SHOWN = 50
+#: Statements that are looked at; those of later times than asked about are not among them.
+_MOST = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ class Explanation:
         era: served, simulated or unpublished, in words.
         generation: The generation whose state was asked.
         limit_us: Rows of later event times do not count.
-        considered: The newest statements, newest event time first.
+        considered: What was said of times up to the limit, newest event time first, at most 500 statements.
         answer: The answer itself.
     """
 
@@ -86,9 +87,9 @@ def explain(shop: Workshop, view: FeatureView, keys: Mapping[str, object], *, at
     at_us, timeline = to_us(at), synced_timeline(shop)
     answer = look_up(shop, FeatureService("explain", features=[view]), keys, at=at)
     era, generation, limit_us = _era(view, timeline, at_us)
-    rows = _statements(shop, view, keys) if generation is not None else []
+    rows = _statements(shop, view, keys, limit_us=limit_us) if generation is not None else []
     published = timeline.published(view.name, shop.served(view, shop.applied()).table)
-    considered = _judged(rows, published=published, generation=generation or 0, limit_us=limit_us)
+    considered = _judged(rows, published=published, generation=generation or 0)
     return Explanation(view.name, dict(keys), from_us(at_us), era, generation, limit_us, considered, answer)
 
 
@@ -107,23 +108,23 @@ def _era(view: FeatureView, timeline: Timeline, at_us: int) -> tuple[str, int | 
     return text, newest.pointer.generation, at_us - view.delay_us
 
 
-def _statements(shop: Workshop, view: FeatureView, keys: Mapping[str, object]) -> list[dict[str, Any]]:
+def _statements(
+    shop: Workshop, view: FeatureView, keys: Mapping[str, object], *, limit_us: int
+) -> list[dict[str, Any]]:
     tables = shop.tables(view)
-    rows = tables.read(tables.history)
+    rows = tables.read(tables.history).filter(F.col(EVENT_TIMESTAMP) <= F.lit(from_us(limit_us)))
     for key, value in keys.items():
         rows = rows.filter(F.col(key) == F.lit(value))
     event_us = F.unix_micros(EVENT_TIMESTAMP).alias("event_us")
     features = {feature.name: feature.dtype for feature in view.features}
     values = leaving(features, F.struct(*view.feature_names)).alias("values")
     found = rows.select(event_us, GENERATION, FLAG, values)
-    ordered = found.orderBy(F.desc("event_us"), F.desc(GENERATION)).limit(_SHOWN)
+    ordered = found.orderBy(F.desc("event_us"), F.desc(GENERATION)).limit(_MOST)
     told = [row.asDict(recursive=True) for row in ordered.collect()]
     return [{**row, "values": arrived(features, row["values"])} for row in told]
 
 
-def _judged(
-    rows: list[dict[str, Any]], *, published: frozenset[int], generation: int, limit_us: int
-) -> tuple[Considered, ...]:
+def _judged(rows: list[dict[str, Any]], *, published: frozenset[int], generation: int) -> tuple[Considered, ...]:
     """Walk from the newest event time down, newest statement first: the first that stands wins."""
     found: list[Considered] = []
     seen: set[int] = set()
@@ -134,8 +135,6 @@ def _judged(
             verdict = "its generation was never published"
         elif said > generation:
             verdict = "said later than what readers were told to use"
-        elif event_us > limit_us:
-            verdict = "true only later"
         elif event_us in seen:
             verdict = "said again by a later generation"
         else:

@@ -17,6 +17,7 @@ def test_visibility_story(project: Project) -> None:
     _first_publish_is_seen_alike_online_and_offline(project)
     _nothing_new_is_nothing_to_do(project)
     _late_row_is_seen_only_after_its_publish(project)
+    _explanation_names_the_winner_and_what_was_said_later(project)
     _late_row_would_leak_into_an_event_time_join(project)
     _refused_generation_is_never_seen(project)
     _pushed_but_unpublished_generation_is_never_seen(project)
@@ -62,6 +63,13 @@ def _late_row_is_seen_only_after_its_publish(project: Project) -> None:
     assert project.online(7).values["spend:spend_7d"] == 111.5
     _same(project, 7)
     assert project.offline(7, at("2024-03-02T11:00")).values["spend:spend_7d"] == 11.5
+
+
+def _explanation_names_the_winner_and_what_was_said_later(project: Project) -> None:
+    told = project.store.explain("spend", {"user_id": 7}, at=at("2024-03-02T11:00"))
+    verdicts = {one.verdict: one.values["spend_7d"] for one in told.considered}
+    assert verdicts == {"said later than what readers were told to use": 111.5, "winner": 11.5}
+    assert told.answer.values["spend:spend_7d"] == 11.5
 
 
 def _late_row_would_leak_into_an_event_time_join(project: Project) -> None:
