@@ -36,8 +36,11 @@ export PYSPARK_DRIVER_PYTHON="${PYSPARK_DRIVER_PYTHON:-$python}"
 export SPARK_CONF_DIR="${SPARK_CONF_DIR:-$root/conf}"
 case "${master[*]}" in *local*) export SPARK_LOCAL_IP="${SPARK_LOCAL_IP:-127.0.0.1}" ;; esac
 
+# the machine warns on standard output by itself, in the midst of what --json prints
+warnings="-Xlog:disable -Xlog:all=warning:stderr"
+
 exec "$SPARK_HOME/bin/spark-submit" "${master[@]}" \
     --jars "$DELTA_JARS" \
     --properties-file "$root/conf/spark-defaults.conf" \
-    --driver-java-options "-Dlog4j2.configurationFile=file:$root/conf/log4j2.properties" \
+    --driver-java-options "-Dlog4j2.configurationFile=file:$root/conf/log4j2.properties $warnings" \
     ${passed[@]+"${passed[@]}"} "$@"

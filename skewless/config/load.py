@@ -141,7 +141,9 @@ def _located(place: str, home: Path) -> str:
 def _complete(spark: SparkSettings, conf: Path, environ: Mapping[str, str]) -> SparkSettings:
     jars = tuple(sorted(DELTA.folder(environ).glob("*.jar")))
     logging = f"-Dlog4j2.configurationFile={(conf / 'log4j2.properties').as_uri()}"
-    quiet = {"spark.driver.extraJavaOptions": f"{logging} {spark.java_options}".rstrip()}
+    # the machine warns on standard output by itself, in the midst of what --json prints
+    warnings = "-Xlog:disable -Xlog:all=warning:stderr"
+    quiet = {"spark.driver.extraJavaOptions": f"{logging} {warnings} {spark.java_options}".rstrip()}
     defaults = _spark_defaults(conf / "spark-defaults.conf")
     return replace(
         spark,

