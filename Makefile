@@ -4,7 +4,7 @@ PYTHON := .venv/bin/python
 PYTEST := $(PYTHON) -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-reset test test-unit lint format lock build stop clean
+.PHONY: help setup demo demo-reset test test-unit test-long lint format lock build stop clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,6 +25,9 @@ test: setup  ## every test: unit, Spark, real Cassandra, real browser, end to en
 
 test-unit: setup  ## the tests that need neither a JVM nor a node
 	@$(PYTEST) tests/unit
+
+test-long: setup  ## what takes too long for every change: each stage of a week as a job of its own
+	@$(PYTEST) tests/long
 
 lint: setup  ## style, types and walls
 	@.venv/bin/ruff check .
