@@ -19,7 +19,7 @@ demo-reset:  ## forget the demo's state, so that it can be played again
 	@if [ -x $(PYTHON) ]; then $(PYTHON) -m skewless dev cassandra stop; fi
 	@rm -rf .skewless/demo
 
-test: setup  ## every test: unit, Spark, real Cassandra, real browser, end to end
+test: setup  ## every test but the long ones: unit, Spark, real Cassandra, real browser, end to end
 	@python3 scripts/setup_browser.py
 	@$(PYTEST)
 

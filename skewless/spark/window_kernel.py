@@ -203,6 +203,7 @@ class _Ticks:
         self._width = self._count + 1
         self._entered = self._positions(kernel.enter(self._times))
         self._left: dict[int, Integers] = {}
+        self._gone: dict[int, Integers] = {}
         windows = dict.fromkeys(part.over_us for value in kernel.values for part in value.parts)
         # what came and went before the first tick is folded into it: what follows has something to be compared with
         candidates = np.unique(np.concatenate([self._entered, *(self._leaving(over_us) for over_us in windows)]))
@@ -215,7 +216,9 @@ class _Ticks:
         return np.searchsorted(self._entered, self.looked_at, side="right")
 
     def _has_left(self, over_us: int) -> Integers:
-        return np.searchsorted(self._leaving(over_us), self.looked_at, side="right")
+        if over_us not in self._gone:
+            self._gone[over_us] = np.searchsorted(self._leaving(over_us), self.looked_at, side="right")
+        return self._gone[over_us]
 
     def ranges(self, is_in: Flags, over_us: int) -> tuple[Integers, Integers]:
         """The window at each tick as a half-open range of the events that take part, counted over the batch."""

@@ -8,32 +8,11 @@ import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from skewless.core.dtypes import Array, Float64, Int64, String, Timestamp
-from skewless.core.entity import Entity
-from skewless.core.source import DeltaSource
-from skewless.core.view import Feature, RowView
 from skewless.spark.changes import BARE, CHANGE, NEWEST, compared, newly_served
-from tests.support.frames import assert_same_rows, frame, moment
+from tests.support.frames import assert_same_rows
+from tests.support.statements import HISTORY, NAN, STATES, T0, VIEW, said
 
 pytestmark = pytest.mark.spark
-
-VIEW = RowView(
-    name="spend",
-    entity=Entity("user", {"user_id": Int64}),
-    source=DeltaSource("buys", path="raw/buys", event_timestamp="at", schema={"at": Timestamp}),
-    transform=lambda rows: rows,
-    features=(Feature("spend", Float64), Feature("tags", Array(String))),
-)
-STATEMENTS = "user_id bigint, event_timestamp timestamp, spend double, tags array<string>, _flag string"
-HISTORY = f"{STATEMENTS}, _gen bigint"
-STATES = "user_id bigint, event_timestamp timestamp, spend double, tags array<string>, _state string"
-T0 = 1_506_902_400_000_000
-NAN = float("nan")
-
-
-def said(spark: SparkSession, *rows: tuple[Any, ...], schema: str = STATEMENTS) -> Any:
-    """Statements or states of (user, event µs, spend, tags, flag or state, …)."""
-    return frame(spark, schema, [(user, moment(event_us), *rest) for user, event_us, *rest in rows])
 
 
 def changes(spark: SparkSession, fresh: list[tuple[Any, ...]], known: list[tuple[Any, ...]]) -> Any:

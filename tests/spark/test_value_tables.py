@@ -1,19 +1,14 @@
-"""History and served: what a new evaluation changes, and which entities a push has to send."""
+"""History and served: what stands, what is newest, and how rows get in."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
-from skewless.core.dtypes import Array, Float64, Int64, String, Timestamp
-from skewless.core.entity import Entity
-from skewless.core.source import DeltaSource
-from skewless.core.view import Feature, RowView
 from skewless.spark.value_tables import (
     ValueTables,
     as_served,
@@ -23,27 +18,10 @@ from skewless.spark.value_tables import (
     of_generations,
     standing,
 )
-from tests.support.frames import assert_same_rows, frame, moment
+from tests.support.frames import assert_same_rows
+from tests.support.statements import HISTORY, NAN, STATES, T0, VIEW, said
 
 pytestmark = pytest.mark.spark
-
-VIEW = RowView(
-    name="spend",
-    entity=Entity("user", {"user_id": Int64}),
-    source=DeltaSource("buys", path="raw/buys", event_timestamp="at", schema={"at": Timestamp}),
-    transform=lambda rows: rows,
-    features=(Feature("spend", Float64), Feature("tags", Array(String))),
-)
-STATEMENTS = "user_id bigint, event_timestamp timestamp, spend double, tags array<string>, _flag string"
-HISTORY = f"{STATEMENTS}, _gen bigint"
-STATES = "user_id bigint, event_timestamp timestamp, spend double, tags array<string>, _state string"
-T0 = 1_506_902_400_000_000
-NAN = float("nan")
-
-
-def said(spark: SparkSession, *rows: tuple[Any, ...], schema: str = STATEMENTS) -> Any:
-    """Statements or states of (user, event µs, spend, tags, flag or state, …)."""
-    return frame(spark, schema, [(user, moment(event_us), *rest) for user, event_us, *rest in rows])
 
 
 def test_standing_statements_are_the_newest_unless_retracted(spark: SparkSession) -> None:
