@@ -103,18 +103,20 @@ def play(demo: Demo) -> None:
     """Live through 2017."""
     begun = perf_counter()
     with ThreadPoolExecutor(1) as beside:
-        started = beside.submit(start, demo)
+        spark = beside.submit(lambda: demo.store.session)
+        node = beside.submit(lambda: demo.store.workshop.online)
         with demo.stage("prepare", "Cutting 1.47 M real purchases into what arrived week by week"):
             landing = demo.state / "landing"
             arrivals = demo_data.write_arrivals(landing, households=demo.households)[: demo.arrivals]
             dimensions = demo_data.write_dimensions(landing, households=demo.households)
             spine = demo_data.write_spine(landing, households=demo.households)
-        with demo.stage("start", "Starting Spark and a local Cassandra node, begun beside the cutting"):
-            started.result()
-    with demo.stage("land", "Landing demographics, products, coupons and nine months of purchases into Delta"):
-        for name, file in dimensions.items():
-            demo.store.land(name, file)
-        land(demo, arrivals[0])
+        with demo.stage("start", "Starting Spark, begun beside the cutting; a local Cassandra node follows"):
+            spark.result()
+        with demo.stage("land", "Landing demographics, products, coupons and nine months of purchases into Delta"):
+            for name, file in dimensions.items():
+                demo.store.land(name, file)
+            land(demo, arrivals[0])
+        node.result()
     with demo.stage("apply", "Applying the definitions: 4 views, 2 services"):
         demo.store.apply()
     with kept_log(demo.state / "served.jsonl") as log, open_client(demo.store.workshop, log=log) as client:
@@ -123,12 +125,6 @@ def play(demo: Demo) -> None:
     summary["seconds"] = {**demo.seconds, "total": round(perf_counter() - begun, 2)}
     (demo.state / "summary.json").write_text(json.dumps(summary, indent=2, sort_keys=True) + "\n")
     demo.story.conclusion(summary)
-
-
-def start(demo: Demo) -> None:
-    """Start what the stores live in."""
-    demo.store.session  # noqa: B018 - asking for it starts it
-    demo.store.workshop.online  # noqa: B018
 
 
 def live(demo: Demo, arrivals: list[demo_data.Arrival], client: OnlineClient) -> None:

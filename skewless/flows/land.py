@@ -45,7 +45,7 @@ def land(shop: Workshop, source: DeltaSource, file: Path, *, mode: str = "append
         path = shop.source_path(source)
         try:
             if mode == "append":
-                append_file(shop.session, source, rows, path)
+                append_file(rows, path)
             else:
                 change_rows(shop.session, rows, path, columns, is_delete=mode == "delete")
             return rows.count()

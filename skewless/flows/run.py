@@ -161,6 +161,7 @@ def run_stage(
             _take_up(attempt, views, stage)
         if stage == "validate":
             _validate(attempt, accept)
+            attempt.moved(tuple(attempt.generations.values()))
         elif stage == "push":
             _push(attempt)
         elif stage == "publish":
@@ -245,16 +246,19 @@ def _take_up(attempt: Attempt, views: Iterable[FeatureView], stage: str) -> None
 
 
 def _validate(attempt: Attempt, accept: Mapping[str, str] | None) -> None:
+    """Let the gate judge; that it accepted is for the next stage, or for the caller, to record."""
+
     def verdict(generation: Generation) -> Generation:
         name = generation.view
         with attempt.timed(name, "validate"):
             found, attempt.verdicts[name] = validate(attempt.shop, attempt.situations[name], generation, accept=accept)
         return found
 
-    judged = side_by_side(verdict, attempt.generations.values())
-    attempt.moved(judged)
+    judged = side_by_side(verdict, tuple(attempt.generations.values()))
+    attempt.generations = {one.view: one for one in judged}
     refused = [one for one in judged if one.state is GenerationState.REFUSED]
     if refused:
+        attempt.moved(refused)
         _refuse(attempt, "; ".join(f"{one.view}: {attempt.verdicts[one.view].summary()}" for one in refused))
 
 
@@ -275,18 +279,15 @@ def _push(attempt: Attempt) -> None:
         return
     attempt.moved([replace(one, state=GenerationState.WRITING) for one in attempt.generations.values()])
 
-    def written(generation: Generation) -> Generation:
+    def sent(generation: Generation) -> Generation:
+        situation = attempt.situations[generation.view]
         with attempt.timed(generation.view, "push"):
-            done, attempt.pushed[generation.view] = pushing.write(shop, attempt.situations[generation.view], generation)
-        return done
-
-    attempt.moved(side_by_side(written, attempt.generations.values()))
-
-    def verified(generation: Generation) -> Generation:
+            written, attempt.pushed[generation.view] = pushing.write(shop, situation, generation)
+        attempt.moved([written])
         with attempt.timed(generation.view, "verify"):
-            return pushing.verify(shop, attempt.situations[generation.view], generation)
+            return pushing.verify(shop, situation, written)
 
-    attempt.moved(side_by_side(verified, attempt.generations.values()))
+    attempt.moved(side_by_side(sent, tuple(attempt.generations.values())))
 
 
 def _publish(attempt: Attempt) -> RunRecord:

@@ -16,6 +16,8 @@ from skewless.spark.dtypes import spark_schema, spark_type
 from skewless.spark.read import SourceDrift, SourceMissing, is_table
 
 _KINDS = {".parquet": "parquet", ".csv": "csv", ".json": "json", ".jsonl": "json"}
+#: Taken when the table is created.
+_PROPERTIES = {"delta.enableChangeDataFeed": "true", "delta.enableInCommitTimestamps": "true"}
 
 
 def read_file(session: SparkSession, source: DeltaSource, file: Path, *, only: Sequence[str] = ()) -> DataFrame:
@@ -56,15 +58,9 @@ def read_file(session: SparkSession, source: DeltaSource, file: Path, *, only: S
     return rows.select(*(F.col(f"`{name}`").cast(spark_type(dtype)).alias(name) for name, dtype in wanted.items()))
 
 
-def append_file(session: SparkSession, source: DeltaSource, rows: DataFrame, path: str) -> None:
+def append_file(rows: DataFrame, path: str) -> None:
     """Add rows to a source's table, creating it with a change feed when it is missing."""
-    if not is_table(session, path):
-        body = ", ".join(f"`{name}` {spark_type(dtype).simpleString()}" for name, dtype in source.schema.items())
-        session.sql(
-            f"CREATE TABLE delta.`{path}` ({body}) USING delta "
-            "TBLPROPERTIES ('delta.enableChangeDataFeed' = 'true', 'delta.enableInCommitTimestamps' = 'true')"
-        )
-    rows.write.format("delta").mode("append").save(path)
+    rows.write.format("delta").mode("append").options(**_PROPERTIES).save(path)
 
 
 def change_rows(session: SparkSession, rows: DataFrame, path: str, keys: Sequence[str], *, is_delete: bool) -> None:

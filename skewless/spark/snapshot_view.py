@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import reduce
 
-from pyspark.sql import DataFrame, Window
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from skewless.core.names import EVENT_TIMESTAMP, FLAG
@@ -16,7 +16,7 @@ from skewless.spark.dtypes import identities
 from skewless.spark.transform import promised_columns
 from skewless.spark.value_tables import later_than
 
-_NUMBER = "_number"
+_NUMBER, _AT = "_number", "_at"
 
 
 def due_ticks(view: SnapshotView, *, earliest_us: int, after_us: int | None, through_us: int) -> tuple[int, ...]:
@@ -65,25 +65,34 @@ def evaluated(view: SnapshotView, snapshots: DataFrame, ticks: tuple[int, ...], 
     """
     keys, names = view.entity.key_names, view.feature_names
     values, since = F.struct(*names), F.unix_micros(EVENT_TIMESTAMP) - F.lit(ticks[0])
-    numbered = snapshots.withColumn(_NUMBER, (since / F.lit(view.schedule.every_us)).cast("int"))
+    # one shuffle serves the settling of ties, the comparison of ticks and what the caller compares them with
+    by_key = snapshots.withColumn(_NUMBER, (since / F.lit(view.schedule.every_us)).cast("int")).repartition(*keys)
     same = identities({feature.name: feature.dtype for feature in view.features})
-    single = numbered.groupBy(*keys, _NUMBER).agg(F.max_by(values, same).alias("row")).select(*keys, _NUMBER, "row.*")
+    single = by_key.groupBy(*keys, _NUMBER).agg(F.max_by(values, same).alias("row")).select(*keys, _NUMBER, "row.*")
     order = Window.partitionBy(*keys).orderBy(_NUMBER)
     compared = single.withColumn("_same", same).select(
-        "*",
+        *keys,
+        *names,
+        _NUMBER,
+        "_same",
         F.lag("_same").over(order).alias("_before"),
         F.lag(_NUMBER).over(order).alias("_last"),
         F.coalesce(F.lead(_NUMBER).over(order), F.lit(len(ticks))).alias("_next"),
     )
-    was_away = F.col("_last").isNull() | (F.col("_last") < F.col(_NUMBER) - 1)
+    number = F.col(_NUMBER)
+    was_away = F.col("_last").isNull() | (F.col("_last") < number - 1)
     is_new = was_away | (F.col("_same") != F.col("_before"))
-    values_new = compared.filter(is_new).select(*keys, _NUMBER, *names, F.lit("").alias(FLAG))
-    gone = compared.filter((F.col("_next") > F.col(_NUMBER) + 1) & (F.col(_NUMBER) + 1 < len(ticks)))
-    nothing = (F.lit(None).cast(snapshots.schema[name].dataType).alias(name) for name in names)
-    values_gone = gone.select(*keys, (F.col(_NUMBER) + 1).alias(_NUMBER), *nothing, F.lit(DELETED).alias(FLAG))
-    tick_us = F.lit(ticks[0]) + F.col(_NUMBER) * F.lit(view.schedule.every_us)
-    rows = values_new.unionByName(values_gone).withColumn(EVENT_TIMESTAMP, F.timestamp_micros(tick_us))
-    return rows.filter(later_than(after_us)).select(*keys, EVENT_TIMESTAMP, *names, FLAG)
+    is_gone = (F.col("_next") > number + 1) & (number + 1 < len(ticks))
+    # a union of both would evaluate every snapshot twice
+    said = F.array(F.when(is_new, _said(number, "")), F.when(is_gone, _said(number + 1, DELETED)))
+    rows = compared.select(*keys, *names, F.inline(F.filter(said, lambda one: one.isNotNull())))
+    tick = F.timestamp_micros(F.lit(ticks[0]) + F.col(_AT) * F.lit(view.schedule.every_us))
+    kept = (F.when(F.col(FLAG) == "", F.col(name)).alias(name) for name in names)
+    return rows.select(*keys, tick.alias(EVENT_TIMESTAMP), *kept, FLAG).filter(later_than(after_us))
+
+
+def _said(number: Column, flag: str) -> Column:
+    return F.struct(number.alias(_AT), F.lit(flag).alias(FLAG))
 
 
 def _at_tick(view: SnapshotView, sources: Mapping[str, DataFrame], tick_us: int) -> DataFrame:

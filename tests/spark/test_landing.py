@@ -96,9 +96,7 @@ def test_table_is_appended_to_upserted_and_deleted_from_by_key(spark: SparkSessi
     assert "\n" not in str(caught.value)
     with pytest.raises(SourceMissing, match="Source 'buys' has no"):
         pin(spark, SOURCE, table)
-    append_file(
-        spark, SOURCE, frame(spark, schema, [(1, None, 1.0, "a"), (2, None, 2.0, "b"), (3, None, 3.0, "c")]), table
-    )
+    append_file(frame(spark, schema, [(1, None, 1.0, "a"), (2, None, 2.0, "b"), (3, None, 3.0, "c")]), table)
     landed = pin(spark, SOURCE, table)
     change_rows(
         spark, frame(spark, schema, [(2, None, 22.0, None), (4, None, 4.0, "d")]), table, ["buy_id"], is_delete=False
