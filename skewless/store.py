@@ -193,11 +193,9 @@ class FeatureStore:
             with_status: Adds a `view__feature__status` column per feature.
         """
         from skewless.flows.train import Request, train  # noqa: PLC0415 - see plan
-        from skewless.spark.training import read_spine  # noqa: PLC0415 - see plan
 
-        found = self._service(service)
-        rows = read_spine(self.session, spine) if isinstance(spine, str) else spine
-        return train(self.workshop, rows, Request(found, time_column, join, with_status))
+        request = Request(self._service(service), time_column, join, with_status)
+        return train(self.workshop, self._spine(spine), request)
 
     def leaks(self, service: str, spine: DataFrame | str, *, time_column: str = "timestamp") -> LeakReport:
         """What the classic event-time join would leak for a spine: late and corrected facts that nobody was served.
@@ -211,11 +209,8 @@ class FeatureStore:
             UsageError: Unknown service, or a spine that cannot be joined.
         """
         from skewless.flows.leaks import leaks  # noqa: PLC0415 - see plan
-        from skewless.spark.training import read_spine  # noqa: PLC0415 - see plan
 
-        found = self._service(service)
-        rows = read_spine(self.session, spine) if isinstance(spine, str) else spine
-        return leaks(self.workshop, found, rows, time_column=time_column)
+        return leaks(self.workshop, self._service(service), self._spine(spine), time_column=time_column)
 
     def get_features(self, service: str, keys: Mapping[str, object], *, at: datetime) -> FeatureVector:
         """A service's features of one entity at an instant, from history.
@@ -282,6 +277,11 @@ class FeatureStore:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _spine(self, spine: DataFrame | str) -> DataFrame:
+        from skewless.spark.training import read_spine  # noqa: PLC0415 - see plan
+
+        return read_spine(self.session, spine) if isinstance(spine, str) else spine
 
     def _service(self, name: str) -> FeatureService:
         return self.workshop.definitions.service(name)

@@ -53,7 +53,7 @@ def compared(both: DataFrame, features: Mapping[str, Mapping[str, DType]]) -> tu
         for view, listed in features.items()
         for name, dtype in listed.items()
     }
-    served = [~F.coalesce(F.col(f"{view}{SERVED}.is_simulated"), F.lit(True)) for view in features]
+    served = [_was_served(view) for view in features]
     leaking = [cell.differs for cell in cells.values()]
     wanted = [
         F.count(F.lit(1)).alias("rows"),
@@ -89,10 +89,9 @@ class _Cell:
 
     @property
     def differs(self) -> Column:
-        """True where the sides differ to the bit; false in the simulated era, where nothing was served."""
+        """True where the sides differ to the bit; false where nothing was served."""
         before, after = (identity(value, self.dtype) for value in self._values)
-        is_simulated = F.coalesce(F.col(f"{self.view}{SERVED}.is_simulated"), F.lit(True))
-        return ~is_simulated & ~before.eqNullSafe(after)
+        return _was_served(self.view) & ~before.eqNullSafe(after)
 
     @property
     def _values(self) -> tuple[Column, Column]:
@@ -113,6 +112,11 @@ class _Cell:
             "mean": F.avg(size),
             "largest": F.max(size),
         }
+
+
+def _was_served(view: str) -> Column:
+    """False in the simulated era, where nothing was served."""
+    return ~F.coalesce(F.col(f"{view}{SERVED}.is_simulated"), F.lit(True))
 
 
 def _any(conditions: list[Column]) -> Column:
