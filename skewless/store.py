@@ -102,7 +102,7 @@ class FeatureStore:
         return land(self.workshop, found[source], Path(file), mode=mode, keys=keys)
 
     def move_clock(self, now: datetime | None) -> None:
-        """Move the replay clock forward; None leaves it.
+        """Move the replay clock forward; None leaves it. It never goes back, so names are checked before.
 
         Raises:
             UsageError: The environment's clock is no replay clock, or stands later.
@@ -137,6 +137,7 @@ class FeatureStore:
         """
         from skewless.flows.run import run  # noqa: PLC0415 - see plan
 
+        self.workshop.chosen_views(views)
         self.move_clock(now)
         return run(self.workshop, views, through=through, accept=accept)
 
@@ -158,6 +159,7 @@ class FeatureStore:
 
         if stage not in STAGES:
             raise UsageError(f"There is no stage '{stage}'. Stages are {', '.join(STAGES)}.")
+        self.workshop.chosen_views(views)
         self.move_clock(now)
         return run_stage(self.workshop, stage, views, through=through, accept=accept)
 
@@ -171,6 +173,7 @@ class FeatureStore:
         """
         from skewless.flows.publish import rollback  # noqa: PLC0415 - see plan
 
+        self.workshop.chosen_views(views)
         self.move_clock(now)
         return rollback(self.workshop, views, to=to)
 

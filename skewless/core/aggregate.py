@@ -8,6 +8,7 @@ from datetime import timedelta
 from skewless.core.dtypes import DType, Float64, Int64
 from skewless.errors import DefinitionError
 
+_LARGEST_SCALE = 15
 #: Sums and means of floating-point columns are exact in units of 10**-6, hence the same on any partitioning.
 DEFAULT_SCALE = 6
 
@@ -33,6 +34,11 @@ class Aggregate:
     dtype: DType = Float64
     scale: int = DEFAULT_SCALE
     parts: tuple[Aggregate, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.scale <= _LARGEST_SCALE:
+            message = f"Scale {self.scale} of an aggregate of '{self.column}': give 0 to {_LARGEST_SCALE} digits."
+            raise DefinitionError(message)
 
     def windows(self) -> tuple[Aggregate, ...]:
         """The plain aggregates that it is made of: itself, or the two parts of a ratio."""

@@ -48,6 +48,9 @@ class FeatureService:
             DefinitionError: Bad name, no features, one feature twice, or two versions of one view.
         """
         flat: list[FeatureRef] = []
+        given: object = features
+        if isinstance(given, FeatureView):
+            raise DefinitionError(f"Service '{name}' takes a list: features=[{given.name}].")
         for one in features:
             flat.extend(one.pick() if isinstance(one, FeatureView) else one)
         for field_name, value in (

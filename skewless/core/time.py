@@ -15,6 +15,7 @@ from skewless.errors import DefinitionError, UsageError
 
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 MICROSECOND = timedelta(microseconds=1)
+_LONGEST_S = 1_000_000 * 86_400
 _DURATION = re.compile(r"(\d+)\s*(d|h|m|s)")
 
 
@@ -80,13 +81,16 @@ def parse_duration(text: str) -> timedelta:
     """Read `7d`, `36h`, `90m`, `30s` or a sum such as `1d 12h`.
 
     Raises:
-        UsageError: The text is none of these.
+        UsageError: The text is none of these, or longer than a million days.
     """
     parts = _DURATION.findall(text)
     if not parts or _DURATION.sub("", text).strip():
         raise UsageError(f"'{text}' is not a duration. Write it as 7d, 36h, 90m, 30s or '1d 12h'.")
     unit = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
-    return timedelta(seconds=sum(int(count) * unit[letter] for count, letter in parts))
+    seconds = sum(int(count) * unit[letter] for count, letter in parts)
+    if seconds > _LONGEST_S:
+        raise UsageError(f"Duration '{text}' is longer than a million days.")
+    return timedelta(seconds=seconds)
 
 
 def format_instant(instant: datetime) -> str:

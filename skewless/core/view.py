@@ -95,11 +95,7 @@ class FeatureView:
         self.schedule  # noqa: B018 - building it checks it
         if self.version < 1:
             raise DefinitionError(f"View '{self.name}' has version {self.version}. Versions are 1, 2, 3, …")
-        if self.ttl is not None and self.ttl <= timedelta(0):
-            message = f"View '{self.name}' has ttl {self.ttl}: nothing would ever be served. Use None for 'never'."
-            raise DefinitionError(message)
-        if self.start is not None:
-            to_us(self.start)
+        self._check_times()
         names = unique_names(self.feature_names, what="Feature", where=f"view '{self.name}'")
         if not names:
             raise DefinitionError(f"View '{self.name}' has no features. Declare at least one.")
@@ -111,6 +107,19 @@ class FeatureView:
             if not isinstance(rule, Rule):
                 message = f"View '{self.name}': quality rule {rule!r} is not one of ours. Use skewless.gxe.Expect…(…)."
                 raise DefinitionError(message)
+
+    def _check_times(self) -> None:
+        if self.ttl is not None and self.ttl <= timedelta(0):
+            message = f"View '{self.name}' has ttl {self.ttl}: nothing would ever be served. Use None for 'never'."
+            raise DefinitionError(message)
+        if self.availability_delay is not None and self.availability_delay < timedelta(0):
+            message = (
+                f"View '{self.name}' has availability_delay {self.availability_delay}: "
+                "values would be known before their time. Use 0 or more."
+            )
+            raise DefinitionError(message)
+        if self.start is not None:
+            to_us(self.start)
 
     @property
     def schedule(self) -> Schedule:
@@ -252,3 +261,6 @@ class SnapshotView(FeatureView):
         unknown = sorted(set(self.lookback) - {source.name for source in self.sources})
         if unknown:
             raise DefinitionError(f"View '{self.name}' looks back into {unknown}, which it does not read.")
+        empty = sorted(name for name, reach in self.lookback.items() if reach <= timedelta(0))
+        if empty:
+            raise DefinitionError(f"View '{self.name}' looks back no time into {empty}. Give it days(90), say.")

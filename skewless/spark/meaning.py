@@ -28,6 +28,7 @@ _SORTED = re.compile(r"(?:sort_array|array_sort)\(collect_(?:list|set)\(", re.I)
 _UNORDERED = re.compile(
     r"(?<!\w)(collect_list|collect_set|listagg|first|last|first_value|last_value|any_value|mode)\(", re.I
 )
+_CHOICES = ("Limit", "Sample", "Offset", "Tail")
 _CLOCKS = re.compile(r"\b(current_timestamp|current_date|localtimestamp|now)\(", re.I)
 _WIDTH = "spark.sql.debug.maxToStringFields"
 _COUNTER = re.compile(r"(#|plan_id=|rdd_)(\d+)")
@@ -60,6 +61,7 @@ def describe_transform(session: SparkSession, view: FeatureView) -> dict[str, st
     analysed = frame._jdf.queryExecution().analyzed()
     plan = renumbered(_whole_text(session, analysed))
     _refuse_chance(view, deterministic=bool(analysed.deterministic()), plan=plan)
+    _refuse_choice(view, analysed)
     return {
         "plan": plan,
         "code": _code(function) if _PYTHON.search(str(analysed.toJSON())) else "",
@@ -136,6 +138,24 @@ def _refuse_chance(view: FeatureView, *, deterministic: bool, plan: str) -> None
             "Use the event timestamp, or as_of of a SnapshotView."
         )
         raise DefinitionError(message)
+
+
+def _refuse_choice(view: FeatureView, node: Any) -> None:
+    """Refuse what keeps some rows of many in the order of the shuffle; Spark takes it for deterministic."""
+    name = str(node.nodeName())
+    is_choice = any(kind in name for kind in _CHOICES)
+    if name == "Deduplicate":
+        is_choice = int(node.keys().size()) < int(node.child().output().size())
+    if is_choice:
+        message = (
+            f"The transform of view '{view.name}' keeps some rows and drops others by chance ({name}: limit, sample, "
+            "or dropDuplicates of some columns). Choose by max_by, min_by or row_number over a total order; or select "
+            "what you need first and then call distinct()."
+        )
+        raise DefinitionError(message)
+    children = node.children()
+    for place in range(int(children.size())):
+        _refuse_choice(view, children.apply(place))
 
 
 def _text(function: Callable[..., Any]) -> str:

@@ -58,7 +58,7 @@ REWRITES = [
 DIFFERENT = [
     (lambda rows: columns(rows.where("shop = 'x'")), lambda rows: columns(rows.where("shop = 'y'"))),
     (lambda rows: columns(rows.where("spend > 1")), lambda rows: columns(rows.where("spend >= 1"))),
-    (columns, lambda rows: columns(rows.dropDuplicates(["user_id", "event_timestamp", "spend"]))),
+    (columns, lambda rows: columns(rows).dropDuplicates()),
     (columns, lambda rows: columns(rows.withColumn("spend", F.col("spend") * 1.0000000000000002))),
 ]
 
@@ -124,6 +124,27 @@ def test_transform_by_chance_or_clock_is_refused_in_one_line(spark: SparkSession
     with pytest.raises(DefinitionError, match=says) as caught:
         describe_transform(spark, row_view(lambda rows: columns(rows.withColumn("spend", spend()))))
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "choose",
+    [
+        lambda rows: rows.limit(10),
+        lambda rows: rows.orderBy("spend").limit(1),
+        lambda rows: rows.sample(0.5, seed=1),
+        lambda rows: rows.offset(1),
+        lambda rows: rows.dropDuplicates(["user_id"]),
+    ],
+    ids=["limit", "sorted limit", "sample", "offset", "dropDuplicates"],
+)
+def test_transform_that_keeps_rows_by_chance_is_refused_in_one_line(spark: SparkSession, choose: Any) -> None:
+    with pytest.raises(DefinitionError, match="by chance") as caught:
+        describe_transform(spark, row_view(lambda rows: columns(choose(rows))))
+    assert "\n" not in str(caught.value)
+
+
+def test_transform_that_drops_equal_rows_is_accepted(spark: SparkSession) -> None:
+    assert describe_transform(spark, row_view(lambda rows: columns(rows).dropDuplicates()))["plan"]
 
 
 @pytest.mark.parametrize("collect", ["collect_list", "collect_set", "first", "last", "any_value"])

@@ -105,6 +105,12 @@ def test_parse_duration_of_anything_else_is_refused(text: str) -> None:
         parse_duration(text)
 
 
+@pytest.mark.parametrize("text", ["1000001d", "99999999999999999999h"])
+def test_parse_duration_beyond_a_million_days_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="longer than a million days"):
+        parse_duration(text)
+
+
 @pytest.mark.parametrize(
     ("instant_us", "text"),
     [
