@@ -18,6 +18,7 @@ from skewless.core.dtypes import (
     Vector,
 )
 from skewless.core.entity import Entity
+from skewless.core.readiness import Marked, Within
 from skewless.core.rules import gxe
 from skewless.core.service import Definitions, FeatureService
 from skewless.core.source import DeltaSource
@@ -50,6 +51,7 @@ __all__ = [
     "Int32",
     "Int64",
     "Last",
+    "Marked",
     "Max",
     "Mean",
     "Min",
@@ -62,6 +64,7 @@ __all__ = [
     "Timestamp",
     "Vector",
     "WindowView",
+    "Within",
     "days",
     "gxe",
     "hours",

@@ -198,7 +198,7 @@ class FeatureStore:
         from skewless.flows.train import Request, train  # noqa: PLC0415 - see plan
 
         request = Request(self._service(service), time_column, join, with_status)
-        return train(self.workshop, self._spine(spine), request)
+        return train(self.workshop, self._spine(request.service, spine), request)
 
     def leaks(self, service: str, spine: DataFrame | str, *, time_column: str = "timestamp") -> LeakReport:
         """What the classic event-time join would leak for a spine: late and corrected facts that nobody was served.
@@ -213,7 +213,8 @@ class FeatureStore:
         """
         from skewless.flows.leaks import leaks  # noqa: PLC0415 - see plan
 
-        return leaks(self.workshop, self._service(service), self._spine(spine), time_column=time_column)
+        found = self._service(service)
+        return leaks(self.workshop, found, self._spine(found, spine), time_column=time_column)
 
     def get_features(self, service: str, keys: Mapping[str, object], *, at: datetime) -> FeatureVector:
         """A service's features of one entity at an instant, from history.
@@ -281,10 +282,11 @@ class FeatureStore:
     ) -> None:
         self.close()
 
-    def _spine(self, spine: DataFrame | str) -> DataFrame:
+    def _spine(self, service: FeatureService, spine: DataFrame | str) -> DataFrame:
         from skewless.spark.training import read_spine  # noqa: PLC0415 - see plan
 
-        return read_spine(self.session, spine) if isinstance(spine, str) else spine
+        views = self.workshop.definitions.views_of(service)
+        return read_spine(self.session, spine, views) if isinstance(spine, str) else spine
 
     def _service(self, name: str) -> FeatureService:
         return self.workshop.definitions.service(name)

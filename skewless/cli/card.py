@@ -83,6 +83,7 @@ def _source(document: Document) -> Iterator[Part]:
     yield f"  table: {meaning['path']} (event time: {meaning['event_timestamp']})"
     ties = ", ".join(meaning["tie_break"]) or "none"
     yield f"  lateness: {document['words']['lateness']}, ties broken by: {ties}"
+    yield f"  ready: {document['about'].get('ready', 'always')}"
     yield ""
     yield Table(("column", "type"), [[column, dtype] for column, dtype in meaning["schema"].items()])
     yield ""

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from skewless.core.dtypes import DType, Timestamp
 from skewless.core.names import checked_name, unique_names
+from skewless.core.readiness import Marked, Within
 from skewless.errors import DefinitionError
 
 
@@ -23,6 +24,8 @@ class DeltaSource:
         schema: Column → type of every column that transforms may use; others are not read.
         tie_break: Columns that order rows of equal event time, the greatest last.
         lateness: How long after its event a row may usually arrive; for freshness and reports, never a cut-off.
+        ready: What has to be seen of it before a tick over it is due: Within(hours(6)) of the newest event, or
+            Marked("raw/done"); None takes it as always ready.
         description: For people.
         owner: Team or address.
     """
@@ -33,6 +36,7 @@ class DeltaSource:
     schema: Mapping[str, DType] = field(hash=False)
     tie_break: tuple[str, ...] = ()
     lateness: timedelta = timedelta(0)
+    ready: Within | Marked | None = None
     description: str = ""
     owner: str = ""
 

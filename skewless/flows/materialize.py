@@ -14,6 +14,7 @@ from skewless.core.names import EVENT_TIMESTAMP, STATE
 from skewless.core.resolver import ABSENT
 from skewless.core.time import duration_us, format_instant, from_us
 from skewless.core.view import FeatureView
+from skewless.errors import UpstreamNotReady
 from skewless.flows.situation import Situation
 from skewless.flows.workshop import Workshop
 from skewless.spark.changes import BARE, CHANGE, NEWEST, compared, newly_served
@@ -69,6 +70,7 @@ def due(
     *,
     now_us: int,
     through_us: int | None,
+    ready_us: Mapping[str, int | None],
 ) -> Work | None:
     """Decide from source versions and the clock what a view needs.
 
@@ -78,18 +80,34 @@ def due(
         pinned: Source name → pinned source.
         now_us: The clock.
         through_us: Upper bound of the ticks; None is now.
+        ready_us: Source name → instant through which ticks over it are ready; None when not one is.
 
     Returns:
         None when no source changed and no tick came due.
+
+    Raises:
+        UpstreamNotReady: A tick's time has come, but not its sources; and nothing else is to be done.
     """
-    view, last = situation.view, situation.last
+    view = situation.view
     pins = {source.name: pinned[source.name] for source in view.sources}
     limit = now_us if through_us is None else min(now_us, through_us)
-    through = view.schedule.floor_us(limit) if view.has_ticks else now_us
+    wanted = view.schedule.floor_us(limit) if view.has_ticks else now_us
+    reached = [_ready(view, wanted, ready_us), situation.pointer.through_us if situation.pointer else None]
+    through = max((one for one in reached if one is not None), default=None)
+    work = None if through is None else _changed(shop, situation, pins, through)
+    if through is None or through < wanted:
+        # a late upstream must not publish low counts as truth, but what it corrected of older ticks may go out
+        if work is None or work.after_us == work.through_us:
+            raise UpstreamNotReady(_waits(view, wanted, ready_us))
+        shop.say(_waits(view, wanted, ready_us))
+    return work
+
+
+def _changed(shop: Workshop, situation: Situation, pins: Mapping[str, PinnedSource], through: int) -> Work | None:
+    view, last = situation.view, situation.last
     if situation.pointer is None or last is None:
         return Work(situation, pins, None, through)
     before_us = situation.pointer.through_us
-    through = max(through, before_us)
     moved = [name for name, pinned in pins.items() if pinned.version != last.sources.get(name)]
     has_new_tick = view.has_ticks and through > before_us
     if not moved and not has_new_tick and not last.counts.get("quarantined"):
@@ -100,6 +118,26 @@ def due(
     if None in touched:
         return Work(situation, pins, None, through)
     return Work(situation, pins, min([before_us, *(one for one in touched if one is not None)]), through)
+
+
+def _ready(view: FeatureView, wanted_us: int, ready_us: Mapping[str, int | None]) -> int | None:
+    """The last tick up to a wanted one for which all sources are ready; None when there is none."""
+    if not view.has_ticks:
+        return wanted_us
+    found = [ready_us[source.name] for source in view.sources]
+    known = [one for one in found if one is not None]
+    return None if len(known) < len(found) else view.schedule.floor_us(min(wanted_us, *known))
+
+
+def _waits(view: FeatureView, wanted_us: int, ready_us: Mapping[str, int | None]) -> str:
+    late = []
+    for source in view.sources:
+        until_us = ready_us[source.name]
+        if until_us is None or until_us < wanted_us:
+            until = "no tick" if until_us is None else f"ticks up to {format_instant(from_us(until_us))}"
+            late.append(f"'{source.name}' is ready for {until} ({source.ready})")
+    tick = format_instant(from_us(wanted_us))
+    return f"{view.name} waits before tick {tick}: source {'; '.join(late)}. Run it again when more has arrived."
 
 
 def planned(shop: Workshop, works: Iterable[Work], *, previous: int, now_us: int, run_id: str) -> dict[str, Generation]:

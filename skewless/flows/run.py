@@ -13,7 +13,7 @@ from skewless.core.run_record import RunRecord, ViewOutcome
 from skewless.core.time import to_us
 from skewless.core.timeline import Pointer, Revision, Timeline
 from skewless.core.view import FeatureView
-from skewless.errors import NothingToDo, RefusedByValidation
+from skewless.errors import NothingToDo, RefusedByValidation, UpstreamNotReady
 from skewless.flows import push as pushing
 from skewless.flows.materialize import Work, due, materialize, pinned_sources, planned
 from skewless.flows.publish import publish
@@ -24,6 +24,7 @@ from skewless.flows.situation import Situation, situation, waiting
 from skewless.flows.validate import validate
 from skewless.flows.workshop import Workshop
 from skewless.registry.compiled import AppliedProject
+from skewless.spark.readiness import ready_through_us
 from skewless.validation.verdict import Verdict
 
 
@@ -129,6 +130,7 @@ def run(
 
     Raises:
         NothingToDo: No source changed and no tick came due.
+        UpstreamNotReady: No view has anything to do but ticks whose sources are not ready yet.
         RefusedByValidation: The gate refused a view; none of them was published.
         LeaseHeld: Somebody else runs.
     """
@@ -183,19 +185,44 @@ def _attempt(shop: Workshop, command: str, names: Iterable[str], *, settled: boo
         yield Attempt(shop, command, timeline, applied, new_run_id(shop), shop.clock.now_us(), known)
 
 
-def _materialize(attempt: Attempt, views: tuple[FeatureView, ...], through: datetime | None) -> None:
-    """Decide what is due, number it, compute it; views whose ticks moved on without a change get a new pointer."""
+def _works(attempt: Attempt, views: tuple[FeatureView, ...], through: datetime | None) -> list[Work]:
+    """What is due of some views; those whose ticks wait for a source hold up no others.
+
+    Raises:
+        NothingToDo: No source changed and no tick came due.
+        UpstreamNotReady: Nothing is due but ticks that wait for a source.
+    """
     shop, now_us = attempt.shop, attempt.shop.clock.now_us()
     limit = None if through is None else to_us(through)
     works: list[Work] = []
     for view in views:
         attempt.look_up(view).refuse_when_rolled_back()
     sources = pinned_sources(shop, views)
+    ready = {
+        name: ready_through_us(shop.session, pinned, located=shop.located, now_us=now_us)
+        for name, pinned in sources.items()
+    }
+    late: list[str] = []
     for view in views:
-        work = due(shop, attempt.look_up(view), sources, now_us=now_us, through_us=limit)
+        try:
+            work = due(shop, attempt.look_up(view), sources, now_us=now_us, through_us=limit, ready_us=ready)
+        except UpstreamNotReady as waits:
+            late.append(str(waits))
+            continue
         works += [work] if work is not None else []
+    if late and not works:
+        raise UpstreamNotReady(" ".join(late))
+    for message in late:
+        shop.say(message)
     if not works:
         raise NothingToDo("No source changed and no tick came due. Nothing to do.")
+    return works
+
+
+def _materialize(attempt: Attempt, views: tuple[FeatureView, ...], through: datetime | None) -> None:
+    """Decide what is due, number it, compute it; views whose ticks moved on without a change get a new pointer."""
+    shop, now_us = attempt.shop, attempt.shop.clock.now_us()
+    works = _works(attempt, views, through)
     previous = max((one.number for one in attempt.known), default=0)
     generations = planned(shop, works, previous=previous, now_us=now_us, run_id=attempt.run_id)
 

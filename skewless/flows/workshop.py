@@ -167,8 +167,12 @@ class Workshop:
 
     def source_path(self, source: DeltaSource) -> str:
         """Where a source's table lies."""
-        is_absolute = source.path.startswith("/") or "://" in source.path
-        return source.path if is_absolute else str(PurePosixPath(self.settings.root) / source.path)
+        return self.located(source.path)
+
+    def located(self, path: str) -> str:
+        """A path of a definition, completed by the offline store's root when it is relative."""
+        is_absolute = path.startswith("/") or "://" in path
+        return path if is_absolute else str(PurePosixPath(self.settings.root) / path)
 
     def chosen_views(self, names: Iterable[str]) -> tuple[FeatureView, ...]:
         """The named views, or all of them when none is named, in the order of the definitions.

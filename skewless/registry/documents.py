@@ -46,6 +46,8 @@ def source_document(source: DeltaSource) -> dict[str, object]:
             "owner": source.owner,
             "description": source.description,
             "lateness_us": duration_us(source.lateness),
+            # absent rather than null: what was registered before there was readiness did not change
+            **({} if source.ready is None else {"ready": str(source.ready)}),
         },
         "words": {"lateness": duration_words(duration_us(source.lateness))},
     }

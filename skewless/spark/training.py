@@ -6,6 +6,8 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import PySparkException
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
@@ -19,18 +21,38 @@ from skewless.spark.dtypes import holds, spark_type
 from skewless.spark.read import is_table
 
 
-def read_spine(session: SparkSession, path: str) -> DataFrame:
-    """A spine from a Delta table, a parquet file or a CSV file with a header (types inferred).
+def read_spine(session: SparkSession, path: str, views: Iterable[FeatureView]) -> DataFrame:
+    """A spine from a Delta table, a parquet file or a CSV file with a header.
+
+    A CSV file tells no types: keys are read as what the views declare (so `007` stays a text where the key is one),
+    all else is inferred; times without a zone are taken as UTC.
+
+    Args:
+        session: Spark.
+        path: Where it lies.
+        views: Whose keys it has.
 
     Raises:
-        UsageError: Nothing is there.
+        UsageError: Nothing is there, or a CSV file has a key that is not of its type.
     """
     if is_table(session, path):
         return session.read.format("delta").load(path)
     if not Path(path).exists():
         raise UsageError(f"There is no spine at {path}. Give a Delta table, or a .parquet or .csv file.")
     if path.endswith(".csv"):
-        return session.read.option("header", "true").option("inferSchema", "true").csv(path)
+        reader = session.read.option("header", "true")
+        keys = {name: spark_type(dtype) for view in views for name, dtype in view.entity.keys.items()}
+        inferred = reader.option("inferSchema", "true").csv(path).schema
+        schema = T.StructType([T.StructField(one.name, keys.get(one.name, one.dataType)) for one in inferred])
+        # the default would turn a key of a wrong type into null, without a word
+        spine = reader.schema(schema).option("mode", "FAILFAST").csv(path)
+        try:
+            spine.agg(*(F.count(f"`{name}`") for name in spine.columns)).first()
+        except (PySparkException, Py4JJavaError) as failure:  # pyspark translates some errors of files, not all
+            declared = ", ".join(f"{name} {dtype.simpleString()}" for name, dtype in keys.items())
+            message = f"The spine at {path} has a row that cannot be read; its keys are to be {declared}."
+            raise UsageError(message) from failure
+        return spine
     return session.read.parquet(path)
 
 

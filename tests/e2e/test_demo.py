@@ -62,6 +62,31 @@ def test_command_answers_from_the_state_without_spark(
     assert "Starting Spark" not in done.stderr
 
 
+@pytest.mark.parametrize("as_json", [False, True])
+def test_unreachable_online_store_is_one_line_and_exit_code_75(
+    as_json: bool, summary: dict[str, Any], environ: dict[str, str]
+) -> None:
+    elsewhere = {**environ, "SKEWLESS__ONLINE__KIND": "cassandra", "SKEWLESS__ONLINE__PORT": "1"}
+    options = ("--json",) if as_json else ()
+    done = run(sys.executable, "-m", "skewless", "get", "churn_v1", "household_id=1", *options, environ=elsewhere)
+    assert (done.returncode, done.stderr.count("\n")) == (75, 1)
+    assert done.stderr.startswith("skewless: Cassandra does not answer at 127.0.0.1 port 1")
+
+
+def test_spine_without_a_time_column_is_one_line_and_leaves_nothing(
+    summary: dict[str, Any], environ: dict[str, str], tmp_path: Path
+) -> None:
+    spine, out = tmp_path / "spine.csv", tmp_path / "out"
+    spine.write_text("household_id,label\n1,0\n")
+    arguments = ("train", "churn_v1", "--spine", str(spine), "--out", str(out))
+    done = run(sys.executable, "-m", "skewless", *arguments, environ=environ)
+    lines = [line for line in done.stderr.splitlines() if not line.startswith("Starting")]
+    assert (done.returncode, len(lines)) == (2, 1), done.stderr[-2000:]
+    assert lines[0].startswith("skewless: The spine")
+    assert "'timestamp'" in lines[0]
+    assert not out.exists()
+
+
 def test_training_job_runs_through_spark_submit(
     summary: dict[str, Any], environ: dict[str, str], tmp_path: Path
 ) -> None:

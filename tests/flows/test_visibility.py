@@ -5,12 +5,16 @@ One story, told in order: every test goes on from the one before, for each run c
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from skewless import Definitions, Within, hours
 from skewless.core.generation import GenerationState
+from skewless.core.time import to_us
 from skewless.core.vector import Status
-from skewless.errors import NothingToDo, RefusedByValidation, UsageError
-from tests.flows.conftest import Project, at
+from skewless.errors import NothingToDo, RefusedByValidation, UpstreamNotReady, UsageError
+from tests.flows.conftest import LAST_ORDER, ORDERS, SPEND, Project, at
 
 
 def test_visibility_story(project: Project) -> None:
@@ -23,6 +27,7 @@ def test_visibility_story(project: Project) -> None:
     _pushed_but_unpublished_generation_is_never_seen(project)
     _rollback_answers_the_older_revision_and_refuses_new_runs(project)
     _quarantined_rows_are_counted_and_kept(project)
+    _tick_waits_until_its_source_is_ready(project)
     _parity_finds_a_tampered_cell(project)
 
 
@@ -145,6 +150,25 @@ def _quarantined_rows_are_counted_and_kept(project: Project) -> None:
     tables = project.shop.tables(project.shop.definitions.view("last_order"))
     kept = project.store.session.read.format("delta").load(tables.quarantine).collect()
     assert [row["_errors"][0]["rule"] for row in kept] == ["null_key"]
+
+
+def _tick_waits_until_its_source_is_ready(project: Project) -> None:
+    given = project.shop.definitions
+    patient = replace(ORDERS, ready=Within(hours(12)))
+    views = [replace(view, source=patient) for view in (LAST_ORDER, SPEND)]
+    project.shop.__dict__["definitions"] = Definitions(views=views, services=given.services)
+    before = project.online(8)
+    # the newest order is of 07:00, seventeen hours before the tick
+    with pytest.raises(UpstreamNotReady, match="spend waits before tick 2024-03-05 00:00 UTC: source 'orders'") as late:
+        project.store.run("spend")
+    assert (late.value.exit_code, str(late.value).count("\n")) == (13, 0)
+    assert project.online(8).revision == before.revision
+    project.land((141, 7, "2024-03-04T12:00", 2.0))
+    record = project.store.run("spend")
+    assert record.views[0].through_us == to_us(at("2024-03-05T00:00"))
+    assert project.online(8).values["spend:spend_7d"] == 91.0
+    _same(project, 8)
+    project.shop.__dict__["definitions"] = given
 
 
 def _parity_finds_a_tampered_cell(project: Project) -> None:

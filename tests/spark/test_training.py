@@ -14,6 +14,7 @@ from skewless.core.dtypes import Float64, Int64, String, Timestamp
 from skewless.core.entity import Entity
 from skewless.core.service import FeatureService
 from skewless.core.source import DeltaSource
+from skewless.core.time import to_us
 from skewless.core.view import Feature, RowView
 from skewless.errors import UsageError
 from skewless.spark.training import check_spine, content_hash, counted, laid_out, read_spine
@@ -64,8 +65,20 @@ def test_spine_with_keys_time_and_more_is_taken(spark: SparkSession) -> None:
 
 def test_spine_that_is_not_there_is_refused_in_one_line(spark: SparkSession, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="There is no spine at") as caught:
-        read_spine(spark, str(tmp_path / "none.parquet"))
+        read_spine(spark, str(tmp_path / "none.parquet"), [VIEW])
     assert "\n" not in str(caught.value)
+
+
+def test_csv_spine_has_keys_of_the_declared_types_and_times_in_utc(spark: SparkSession, tmp_path: Path) -> None:
+    file = tmp_path / "spine.csv"
+    file.write_text("user_id,shop,at,label\n007,1,2017-10-02 00:00:00,0.5\n,,2017-10-02T02:00:00+02:00,1\n")
+    spine = read_spine(spark, str(file), [VIEW])
+    check_spine(spine, [VIEW], service=SERVICE, time_column="at")
+    midnight_us = to_us(at("2017-10-02"))
+    assert_same_rows(spine, [("007", 1, midnight_us, 0.5), (None, None, midnight_us, 1.0)])
+    file.write_text("user_id,shop,at\n7,first,2017-10-02 00:00:00\n")
+    with pytest.raises(UsageError, match="a row that cannot be read; its keys are to be user_id string, shop bigint"):
+        read_spine(spark, str(file), [VIEW])
 
 
 def test_features_are_laid_out_in_the_order_of_the_service(spark: SparkSession) -> None:

@@ -12,6 +12,7 @@ import pytest
 from skewless.core.aggregate import Count, CountDistinct, Mean, Ratio, Sum
 from skewless.core.dtypes import Decimal, DType, Float32, Float64, Int64, String, Timestamp, Vector
 from skewless.core.entity import Entity
+from skewless.core.readiness import Within
 from skewless.core.rules import Scope, Severity, gxe
 from skewless.core.service import Definitions, FeatureService, unknown_name
 from skewless.core.source import DeltaSource
@@ -47,6 +48,7 @@ REFUSED: list[tuple[Callable[[], object], str]] = [
     (lambda: DeltaSource("s", "p", "at", {"at": Int64}), r"as a Timestamp \(it is int64\)"),
     (lambda: replace(CLICKS, tie_break=("nothing",)), r"breaks ties by \['nothing'\], which its schema does not have"),
     (lambda: replace(CLICKS, tie_break=("no", "no")), r"Tie-break column 'no' occurs twice in source 'clicks'"),
+    (lambda: Within(-hours(1)), r"would wait for events after the tick"),
     (lambda: _row(name="click__x"), r"Feature view name 'click__x' holds '__'"),
     (lambda: _row(version=0), r"has version 0\. Versions are 1, 2, 3"),
     (lambda: _row(ttl=timedelta(0)), r"nothing would ever be served\. Use None for 'never'"),

@@ -12,6 +12,7 @@ import pytest
 from skewless.core.aggregate import Count, Mean, Ratio, Sum
 from skewless.core.dtypes import Float64, Int64, String, Timestamp
 from skewless.core.entity import Entity
+from skewless.core.readiness import Marked
 from skewless.core.rules import gxe
 from skewless.core.service import Definitions, FeatureService
 from skewless.core.source import DeltaSource
@@ -250,6 +251,9 @@ def test_plan_feature_removed_together_with_its_consumer_is_accepted() -> None:
 
 def test_plan_source_and_entity_changes_say_whether_values_change() -> None:
     late = replace(SALES, lateness=hours(6))
+    patient = replace(SALES, ready=Marked("raw/done"))
+    lines = _plan(_documents(LAST), _documents(replace(LAST, source=patient))).describe()
+    assert lines == ["~ source sales (values unchanged: ready: none → marked complete in raw/done (complete_through))"]
     moved = replace(SALES, tie_break=("store",))
     lines = _plan(_documents(LAST), _documents(replace(LAST, source=late))).describe()
     assert lines == ["~ source sales (values unchanged: lateness: 0 s → 6 h)"]
