@@ -65,7 +65,6 @@ def set_up() -> None:
     site = Path(run_quietly([str(PYTHON), "-c", "import pyspark; print(pyspark.__path__[0])"], what="import pyspark"))
     for wanted in (DELTA, CASSANDRA):
         JarDownload(wanted, ROOT, java_home=java_home, ivy_folder=site.resolve() / "jars").ensure(say)
-    compile_what_is_used()
     STAMP.write_text(json.dumps(expected_stamp()), encoding="utf-8")
 
 
@@ -113,18 +112,11 @@ def install_packages() -> None:
     """Install what the lock names, each file checked against its hash, then the package itself."""
     say("installing the locked Python packages (1 to 4 minutes the first time)")
     pip = [str(PYTHON), "-m", "pip", "--quiet", "--disable-pip-version-check", "--no-input", "install"]
-    # compiling what is never imported would take longer than the download; `compile_what_is_used` does the rest
+    # compiling what is never imported would take longer than the download
     locked = ["--require-hashes", "--no-deps", "--no-compile", "-r", str(LOCK)]
     run_quietly([*pip, *locked], what="install the locked packages")
     # its build tools come from the lock too, so nothing unpinned is fetched here
     run_quietly([*pip, "--no-deps", "--no-build-isolation", "--editable", str(ROOT)], what="install skewless itself")
-
-
-def compile_what_is_used() -> None:
-    """Import once what every run imports, so that the first command does not compile it while a user waits."""
-    say("compiling what the commands import")
-    used = "pandas, pyarrow, great_expectations, cassandra.cluster, skewless.store, skewless.flows.run"
-    run_quietly([str(PYTHON), "-W", "ignore", "-c", f"import {used}"], what="import the installed packages")
 
 
 def run_quietly(command: list[str], *, what: str) -> str:
