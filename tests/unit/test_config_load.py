@@ -176,7 +176,8 @@ def test_variable_none_takes_an_optional_value_away(conf: Path) -> None:
 
 
 def test_variable_of_another_tool_is_ignored(conf: Path) -> None:
-    load_settings(conf, "demo", {"SKEWLESS_FAILPOINT": "x", "OTHER__ONLINE__PORT": "x"})
+    others = {"SKEWLESS_FAILPOINT": "x", "OTHER__ONLINE__PORT": "x"}
+    assert load_settings(conf, "demo", others) == load_settings(conf, "demo", {})
 
 
 def test_secret_of_a_variable_is_revealed_and_never_shown(conf: Path) -> None:
