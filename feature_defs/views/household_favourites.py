@@ -38,16 +38,16 @@ household_favourites = SnapshotView(
         Feature("favourite_share", Float64, "Its share of the household's spend in those days."),
         Feature("spend_90d", Float64, "US dollars spent in those days."),
     ),
-    every=days(7),
-    offset=days(4),  # Mondays: 1 January 1970 was a Thursday
+    every=days(14),
+    offset=days(11),  # Mondays from 4 September 2017 on: 1 January 1970 was a Thursday
     lookback={"transactions": days(90)},
     start=datetime(2017, 9, 4, tzinfo=timezone.utc),
-    ttl=days(21),
+    ttl=days(28),
     quality=(
         gxe.ExpectTableRowCountToBeBetween(min_value=50),
         gxe.ExpectColumnValuesToBeBetween(column="favourite_share", min_value=0, max_value=1),
     ),
     owner="churn@example.org",
-    description="The department that a household spends most in, in 90 days, each Monday since September 2017.",
+    description="The department that a household spends most in, in 90 days, every other Monday since September 2017.",
     tags=("spend", "churn"),
 )
