@@ -168,7 +168,7 @@ class FeatureStore:
 
         Args:
             views: Names; all that are published when none is named.
-            to: The revision; None is the one before the newest.
+            to: The revision; None is the newest in which one of the views had older values, and none newer ones.
             now: Moves the replay clock first.
         """
         from skewless.flows.publish import rollback  # noqa: PLC0415 - see plan
@@ -176,6 +176,32 @@ class FeatureStore:
         self.workshop.chosen_views(views)
         self.move_clock(now)
         return rollback(self.workshop, views, to=to)
+
+    def revert(
+        self,
+        view: str,
+        *generations: int,
+        now: datetime | None = None,
+        accept: Mapping[str, str] | None = None,
+    ) -> RunRecord:
+        """Take bad generations of a view back: a new one restates what was known before them, and is published.
+
+        Args:
+            view: Its name.
+            generations: The bad ones; without any, those that the view is rolled back from.
+            now: Moves the replay clock first.
+            accept: Check → reason for publishing in spite of its failure.
+
+        Raises:
+            UsageError: There is no such generation.
+            NothingToDo: Later generations have replaced all that they said.
+            RefusedByValidation: The gate refused it.
+        """
+        from skewless.flows.revert import revert  # noqa: PLC0415 - see plan
+
+        self.workshop.chosen_views([view])
+        self.move_clock(now)
+        return revert(self.workshop, view, generations, accept=accept)
 
     def training_set(
         self,

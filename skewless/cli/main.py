@@ -43,6 +43,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     pipeline.push,
     pipeline.publish,
     pipeline.rollback,
+    pipeline.revert,
     reading.train,
     reading.leaks,
     reading.get,

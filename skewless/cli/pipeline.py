@@ -1,4 +1,4 @@
-"""land, run, materialize, validate, push, publish, rollback: what writes."""
+"""land, run, materialize, validate, push, publish, rollback, revert: what writes."""
 
 from __future__ import annotations
 
@@ -102,12 +102,15 @@ def publish(desk: Desk, views: Views = None, now: Now = None) -> None:
 def rollback(
     desk: Desk,
     views: Views = None,
-    to: Annotated[int | None, typer.Option(metavar="REV", help="The revision; default the one before.")] = None,
+    to: Annotated[
+        int | None, typer.Option(metavar="REV", help="The revision; default the newest with older values.")
+    ] = None,
     now: Now = None,
 ) -> None:
     """Point views at what an earlier revision said of them; no data move.
 
-    A later revision rolls forward again. Views that stand rolled back refuse to run until then.
+    Without --to, every view goes back to what it was before its newest values. A later revision rolls forward again.
+    Views that stand rolled back refuse to run until then.
 
     For example:
 
@@ -130,6 +133,30 @@ def rollback(
     ]
     head = f"Revision {revision.number} ({revision.kind}), visible from {since}."
     desk.show(payload, [head, Table(("view", "generation", "through"), rows)])
+
+
+def revert(
+    desk: Desk,
+    view: Annotated[str, typer.Argument(metavar="VIEW", help="A view of the definitions.")],
+    generation: Annotated[
+        list[int] | None,
+        typer.Option(metavar="N", help="A bad one; default those rolled back from. Repeatable."),
+    ] = None,
+    now: Now = None,
+    accept: Accept = None,
+) -> None:
+    """Take bad generations of a view back, for good: a new one restates what was known before them.
+
+    Nothing is removed, and answers of the past stay what they were. The next run looks again at everything that the
+    sources brought since; correct a source that is at fault first. To gain time, roll back before.
+
+    For example:
+
+        skewless revert household_spend --generation 1507528800000000
+        skewless rollback household_spend; skewless revert household_spend
+    """
+    [name] = desk.checked([view])
+    _show_record(desk, desk.store.revert(name, *(generation or ()), now=instant(now), accept=reasons(accept)))
 
 
 def _show_record(desk: Desk, record: RunRecord) -> None:

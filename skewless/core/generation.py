@@ -10,15 +10,17 @@ from skewless.errors import ConfigError
 
 
 class GenerationState(str, Enum):
-    """Where a generation stands; it only ever moves down this list, and PUBLISHED, REFUSED and PURGED are ends.
+    """Where a generation stands; it only ever moves down this list, and the states of `is_end` are ends.
 
-    PLANNED: numbered, its inputs pinned. MATERIALIZED: in history and served, invisible. VALIDATED: the gate accepted
-    it. WRITING, WRITTEN: its served rows are on their way to, or all in, the online store. VERIFIED: read back equal.
-    PUBLISHED: a revision points at it. REFUSED: the gate said no before anything was pushed. ABORTING, PURGED: given
-    up; its rows are being, or have been, taken out of the online store again.
+    PLANNED: numbered, its inputs pinned. UNCHANGED: evaluated, no value differs, no row was written. MATERIALIZED: in
+    history and served, invisible. VALIDATED: the gate accepted it. WRITING, WRITTEN: its served rows are on their way
+    to, or all in, the online store. VERIFIED: read back equal. PUBLISHED: a revision points at it. REFUSED: the gate
+    said no before anything was pushed. ABORTING, PURGED: given up; its rows are being, or have been, taken out of the
+    online store again.
     """
 
     PLANNED = "PLANNED"
+    UNCHANGED = "UNCHANGED"
     MATERIALIZED = "MATERIALIZED"
     VALIDATED = "VALIDATED"
     WRITING = "WRITING"
@@ -37,7 +39,10 @@ class GenerationState(str, Enum):
     @property
     def is_end(self) -> bool:
         """True when nothing follows."""
-        return self in {GenerationState.PUBLISHED, GenerationState.REFUSED, GenerationState.PURGED}
+        return self in _ENDS
+
+
+_ENDS = {GenerationState.UNCHANGED, GenerationState.PUBLISHED, GenerationState.REFUSED, GenerationState.PURGED}
 
 
 @dataclass(frozen=True, slots=True)

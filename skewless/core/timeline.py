@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 
@@ -69,6 +69,21 @@ class Timeline:
     def numbered(self, number: int) -> Revision | None:
         """The revision of that number."""
         return next((revision for revision in self.revisions if revision.number == number), None)
+
+    def before(self, views: Collection[str]) -> Revision | None:
+        """The newest revision in which one of some views stood at a smaller generation than now, and none at a greater.
+
+        Args:
+            views: Names; all of the newest revision when there are none.
+        """
+        if self.head is None:
+            return None
+        now = {name: one.generation for name, one in self.head.views.items() if not views or name in views}
+        for revision in reversed(self.revisions[:-1]):
+            moves = [now[name] - revision.views[name].generation for name in now if name in revision.views]
+            if any(moves) and min(moves) >= 0:
+                return revision
+        return None
 
     def steps(self, view: str) -> tuple[Step, ...]:
         """g(T) of one view as a step function, folded: revisions that do not move the view are left out."""

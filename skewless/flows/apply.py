@@ -6,6 +6,7 @@ import getpass
 
 from skewless.core.clock import SystemClock
 from skewless.core.dtypes import DType
+from skewless.core.failpoints import Failpoint, reached
 from skewless.core.serving import serving_manifest
 from skewless.core.view import FeatureView
 from skewless.flows.workshop import Workshop
@@ -57,6 +58,7 @@ def apply(shop: Workshop) -> tuple[DefinitionPlan, AppliedProject]:
         wanted = compiled(shop)
         changes = before.plan(wanted)
         applied = apply_compiled(shop.heads, wanted, applied=before, author=getpass.getuser(), clock=SystemClock())
+        reached(Failpoint.APPLY_REGISTERED)
         _prepare_online(shop, applied)
     return changes, applied
 

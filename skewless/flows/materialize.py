@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from skewless.core.failpoints import Failpoint, reached
 from skewless.core.generation import Generation, GenerationState, next_number
 from skewless.core.names import EVENT_TIMESTAMP, STATE
 from skewless.core.resolver import ABSENT
@@ -29,6 +30,9 @@ from skewless.spark.value_tables import (
     of_generations,
     standing,
 )
+
+#: Count of a generation: the earliest event that lay in its future.
+NEXT_EVENT = "next_event_us"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,12 @@ class Work:
     def view(self) -> FeatureView:
         """The view."""
         return self.situation.view
+
+    def is_that_of(self, generation: Generation) -> bool:
+        """True when a generation was planned as this work is: over the same source versions, up to the same tick."""
+        versions = {name: pinned.version for name, pinned in self.pins.items()}
+        is_same_tick = not self.view.has_ticks or generation.through_us == self.through_us
+        return generation.kind == "materialize" and is_same_tick and dict(generation.sources) == versions
 
 
 def pinned_sources(shop: Workshop, views: Iterable[FeatureView]) -> dict[str, PinnedSource]:
@@ -94,7 +104,7 @@ def due(
     wanted = view.schedule.floor_us(limit) if view.has_ticks else now_us
     reached = [_ready(view, wanted, ready_us), situation.pointer.through_us if situation.pointer else None]
     through = max((one for one in reached if one is not None), default=None)
-    work = None if through is None else _changed(shop, situation, pins, through)
+    work = None if through is None else _changed(shop, situation, pins, through=through, now_us=now_us)
     if through is None or through < wanted:
         # a late upstream must not publish low counts as truth, but what it corrected of older ticks may go out
         if work is None or work.after_us == work.through_us:
@@ -103,18 +113,22 @@ def due(
     return work
 
 
-def _changed(shop: Workshop, situation: Situation, pins: Mapping[str, PinnedSource], through: int) -> Work | None:
-    view, last = situation.view, situation.last
-    if situation.pointer is None or last is None:
+def _changed(
+    shop: Workshop, situation: Situation, pins: Mapping[str, PinnedSource], *, through: int, now_us: int
+) -> Work | None:
+    view, seen = situation.view, situation.seen
+    if situation.pointer is None or seen is None:
         return Work(situation, pins, None, through)
     before_us = situation.pointer.through_us
-    moved = [name for name, pinned in pins.items() if pinned.version != last.sources.get(name)]
+    moved = [name for name, pinned in pins.items() if pinned.version != seen.sources.get(name)]
     has_new_tick = view.has_ticks and through > before_us
-    if not moved and not has_new_tick and not last.counts.get("quarantined"):
+    # an event of the future lies after the last tick: only a RowView may have to look again for it
+    has_come = not view.has_ticks and seen.counts.get(NEXT_EVENT, now_us + 1) <= now_us
+    if not moved and not has_new_tick and not has_come:
         return None
     if not view.has_ticks:
         return Work(situation, pins, None, through)
-    touched = [earliest_change_us(shop.session, pins[name], since=last.sources[name]) for name in moved]
+    touched = [earliest_change_us(shop.session, pins[name], since=seen.sources[name]) for name in moved]
     if None in touched:
         return Work(situation, pins, None, through)
     return Work(situation, pins, min([before_us, *(one for one in touched if one is not None)]), through)
@@ -140,7 +154,9 @@ def _waits(view: FeatureView, wanted_us: int, ready_us: Mapping[str, int | None]
     return f"{view.name} waits before tick {tick}: source {'; '.join(late)}. Run it again when more has arrived."
 
 
-def planned(shop: Workshop, works: Iterable[Work], *, previous: int, now_us: int, run_id: str) -> dict[str, Generation]:
+def number_works(
+    shop: Workshop, works: Iterable[Work], *, previous: int, now_us: int, run_id: str
+) -> dict[str, Generation]:
     """Number the generations of a run and record them before anything else is written.
 
     A number that was not recorded could be given out twice, and rows of a killed attempt would count as the next's.
@@ -169,6 +185,7 @@ def planned(shop: Workshop, works: Iterable[Work], *, previous: int, now_us: int
             run_id=run_id,
         )
     shop.ledger.record(generations.values())
+    reached(Failpoint.MATERIALIZE_PLANNED)
     return generations
 
 
@@ -176,7 +193,7 @@ def materialize(shop: Workshop, work: Work, generation: Generation) -> Generatio
     """Compute what changed and append it to history and served; nothing becomes visible.
 
     Returns:
-        The generation as MATERIALIZED, with its counts; or as it was, when nothing changed (then nothing was written).
+        The generation as MATERIALIZED, with its counts; or as UNCHANGED, then no value was written.
     """
     situation, view = work.situation, work.view
     tables = situation.tables
@@ -205,11 +222,11 @@ def _later(shop: Workshop, work: Work, evaluation: Evaluation, generation: Gener
         tally = changes.groupBy(CHANGE, BARE).agg(F.count("*"), F.count_if(NEWEST)).collect()
         kinds = {kind: sum(row[2] for row in tally if row[0] == kind) for kind in ("new", "corrected", "retracted")}
         if not any(kinds.values()):
-            return replace(generation, counts=kinds)
+            return replace(generation, state=GenerationState.UNCHANGED, counts=kinds)
         has_bare = any(row[1] for row in tally)
         statements = changes.filter(F.col(CHANGE).isNotNull()).drop(CHANGE, NEWEST, BARE)
         served = partial(_served_rows, work, generation.number, changes, has_bare=has_bare)
-        return _append(shop, work, statements, served, replace(generation, counts=kinds))
+        return append_generation(shop, situation, statements, served, replace(generation, counts=kinds))
     finally:
         changes.unpersist()
 
@@ -222,19 +239,36 @@ def _first(shop: Workshop, work: Work, evaluation: Evaluation, generation: Gener
         return as_served(view, current(view, of_generations(tables.read(tables.history), [generation.number])))
 
     counts = {"new": 0, "corrected": 0, "retracted": 0}
-    made = _append(shop, work, evaluation.statements, served, replace(generation, counts=counts))
-    return made if made.counts["new"] else replace(generation, counts=counts)
+    made = append_generation(shop, work.situation, evaluation.statements, served, replace(generation, counts=counts))
+    return made if made.counts["new"] else replace(generation, state=GenerationState.UNCHANGED, counts=counts)
 
 
-def _append(
-    shop: Workshop, work: Work, statements: DataFrame, served: Callable[[], DataFrame], generation: Generation
+def append_generation(
+    shop: Workshop,
+    situation: Situation,
+    statements: DataFrame,
+    served: Callable[[], DataFrame],
+    generation: Generation,
 ) -> Generation:
-    """Write statements to history, then what follows for the entities to served."""
-    tables, number, run_id = work.situation.tables, generation.number, generation.run_id
+    """Write statements to history, then what follows for the entities to served; a repeat is a no-op.
+
+    Args:
+        shop: The workshop, holding the lease.
+        situation: The view.
+        statements: What is said.
+        served: Gives the entities whose current value that changes; asked when history has the statements.
+        generation: With the counts that are known.
+
+    Returns:
+        The generation as MATERIALIZED.
+    """
+    tables, number, run_id = situation.tables, generation.number, generation.run_id
     _still_leased(shop)
     history = tables.append(tables.history, statements, generation=number, run_id=run_id)
+    reached(Failpoint.MATERIALIZE_HISTORY)
     _still_leased(shop)
     pushed = tables.append(tables.served, served(), generation=number, run_id=run_id)
+    reached(Failpoint.MATERIALIZE_SERVED)
     known = generation.counts
     new = history.rows - known["corrected"] - known["retracted"]
     return replace(
@@ -255,15 +289,25 @@ def _served_rows(work: Work, number: int, changes: DataFrame, *, has_bare: bool)
     situation, view, tables = work.situation, work.view, work.situation.tables
     after = as_served(view, changes.filter(NEWEST))
     if has_bare:
-        keys = list(view.entity.key_names)
-        bare = changes.filter(BARE).select(*keys).distinct()
-        counted = of_generations(tables.read(tables.history), {*situation.counting, number})
-        older = as_served(view, current(view, standing(view, counted.join(bare, keys, "left_semi"))))
-        state = F.coalesce(STATE, F.lit(ABSENT)).alias(STATE)
-        left = bare.join(older, keys, "left").select(*keys, EVENT_TIMESTAMP, *view.feature_names, state)
-        after = after.unionByName(left)
+        bare = changes.filter(BARE).select(*view.entity.key_names).distinct()
+        after = after.unionByName(served_now(situation, {*situation.counting, number}, bare))
     sent = of_generations(tables.read(tables.served), situation.counting)
     return newly_served(view, after, sent)
+
+
+def served_now(situation: Situation, generations: Collection[int], entities: DataFrame) -> DataFrame:
+    """What entities are worth by all of history, `absent` when nothing holds of them.
+
+    Args:
+        situation: The view.
+        generations: Those that count.
+        entities: Keys, each once.
+    """
+    view, tables, keys = situation.view, situation.tables, list(situation.view.entity.key_names)
+    counted = of_generations(tables.read(tables.history), generations)
+    values = as_served(view, current(view, standing(view, counted.join(entities, keys, "left_semi"))))
+    state = F.coalesce(STATE, F.lit(ABSENT)).alias(STATE)
+    return entities.join(values, keys, "left").select(*keys, EVENT_TIMESTAMP, *view.feature_names, state)
 
 
 def current_values(situation: Situation, number: int | None) -> DataFrame:
@@ -275,13 +319,15 @@ def current_values(situation: Situation, number: int | None) -> DataFrame:
 
 
 def _read_counts(shop: Workshop, work: Work, evaluation: Evaluation, generation: Generation) -> dict[str, int]:
-    read, bad = evaluation.judged.count()
-    if bad:
-        shop.say(f"{work.view.name}: {bad} of {read} rows go to quarantine.")
+    tally = evaluation.judged.count()
+    if tally.bad:
+        shop.say(f"{work.view.name}: {tally.bad} of {tally.read} rows go to quarantine.")
         _still_leased(shop)
         versions = {name: pinned.version for name, pinned in work.pins.items()}
         set_aside(evaluation.judged.quarantined, work.situation.tables, generation, versions)
-    return {"read": read, "quarantined": bad, "used": read - bad}
+        reached(Failpoint.MATERIALIZE_QUARANTINED)
+    later = {} if tally.next_us is None else {NEXT_EVENT: tally.next_us}
+    return {"read": tally.read, "quarantined": tally.bad, "used": tally.read - tally.bad, **later}
 
 
 def _still_leased(shop: Workshop) -> None:

@@ -3,45 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 
-from skewless.core.generation import Generation, GenerationState
+from skewless.core.failpoints import Failpoint, reached
+from skewless.core.generation import Generation
 from skewless.core.time import duration_us, format_instant, from_us
 from skewless.core.timeline import Pointer, Revision, Timeline
 from skewless.errors import ContractBroken, NothingToDo, UsageError
 from skewless.flows.recover import synced_timeline
 from skewless.flows.workshop import Workshop
-
-
-def publish(
-    shop: Workshop,
-    generations: Iterable[Generation],
-    *,
-    known: Iterable[Generation],
-    pointers: Mapping[str, Pointer],
-    timeline: Timeline,
-    run_id: str,
-) -> Revision:
-    """Make generations visible, all in one revision.
-
-    Args:
-        shop: The workshop, holding the lease.
-        generations: Verified ones, at most one per view.
-        known: Every generation of the ledger before the run.
-        pointers: View → what the revision says of it; other views stay where they are.
-        timeline: The synced timeline that the decision was made on.
-        run_id: Recorded in the revision.
-
-    Raises:
-        ContractBroken: A smaller generation of a view is neither published nor given up: its rows would count.
-        RevisionConflict: Somebody else published meanwhile; nothing changed.
-    """
-    verified = tuple(generations)
-    _refuse_unsettled(known, verified)
-    revision = _move(shop, pointers, timeline=timeline, kind="publish", run_id=run_id)
-    shop.ledger.record([replace(one, state=GenerationState.PUBLISHED) for one in verified])
-    shop.clock.wait_until(revision.visible_from_us)
-    return revision
 
 
 def rollback(shop: Workshop, names: Iterable[str], *, to: int | None) -> Revision:
@@ -52,7 +21,8 @@ def rollback(shop: Workshop, names: Iterable[str], *, to: int | None) -> Revisio
     Args:
         shop: The workshop.
         names: The views; all that are published when none is named.
-        to: The revision whose pointers to take; None is the one before the newest.
+        to: The revision whose pointers to take; None is the newest in which one of the views stood at a smaller
+            generation and none at a greater.
 
     Raises:
         UsageError: There is no such revision, or it does not know a view.
@@ -62,29 +32,24 @@ def rollback(shop: Workshop, names: Iterable[str], *, to: int | None) -> Revisio
     with shop.leased("rollback") as lease:
         shop.lease = lease
         timeline = synced_timeline(shop)
-        head, target = timeline.head, _target(timeline, to)
+        head, target = timeline.head, timeline.before(chosen) if to is None else timeline.numbered(to)
         if head is None or target is None:
             known = [revision.number for revision in timeline.revisions]
-            raise UsageError(f"There is no revision {to if to is not None else 'before the newest'}; known: {known}.")
+            wanted = "with older values" if to is None else str(to)
+            raise UsageError(f"There is no revision {wanted} to go to; known: {known}.")
         _refuse_swept(shop, timeline, target)
-        wanted = {view: pointer for view, pointer in target.views.items() if not chosen or view in chosen}
+        pointers = {view: pointer for view, pointer in target.views.items() if not chosen or view in chosen}
         unknown = sorted(chosen - set(target.views))
         if unknown:
             raise UsageError(f"Revision {target.number} knows nothing of {unknown}; they were not published then.")
-        moved = {view: pointer for view, pointer in wanted.items() if head.views[view] != pointer}
+        moved = {view: pointer for view, pointer in pointers.items() if head.views[view] != pointer}
         if not moved:
             raise NothingToDo(f"All of it already is as revision {target.number} had it. Nothing to do.")
         is_back = any(pointer.generation < head.views[view].generation for view, pointer in moved.items())
         kind = "rollback" if is_back else "roll-forward"
-        revision = _move(shop, moved, timeline=timeline, kind=kind, run_id=f"to-{target.number}")
+        revision = move(shop, moved, timeline=timeline, kind=kind, run_id=f"to-{target.number}")
         shop.clock.wait_until(revision.visible_from_us)
         return revision
-
-
-def _target(timeline: Timeline, to: int | None) -> Revision | None:
-    if to is not None:
-        return timeline.numbered(to)
-    return timeline.revisions[-2] if len(timeline.revisions) > 1 else None
 
 
 def _refuse_swept(shop: Workshop, timeline: Timeline, target: Revision) -> None:
@@ -97,8 +62,19 @@ def _refuse_swept(shop: Workshop, timeline: Timeline, target: Revision) -> None:
         raise UsageError(message)
 
 
-def _move(shop: Workshop, pointers: Mapping[str, Pointer], *, timeline: Timeline, kind: str, run_id: str) -> Revision:
-    """The one durable effect that changes what readers see; the ledger's copy follows, and recovery repairs it."""
+def move(shop: Workshop, pointers: Mapping[str, Pointer], *, timeline: Timeline, kind: str, run_id: str) -> Revision:
+    """Tell readers what to use: the one durable effect that they see. The ledger's copy follows; recovery repairs it.
+
+    Args:
+        shop: The workshop, holding the lease.
+        pointers: View → what the revision says of it; other views stay where they are.
+        timeline: The synced timeline that the decision was made on.
+        kind: publish, rollback, roll-forward or revert.
+        run_id: Recorded in the revision.
+
+    Raises:
+        RevisionConflict: Somebody else published meanwhile; nothing changed.
+    """
     head = timeline.head
     delay_us = duration_us(shop.settings.online.activation_delay)
     earliest_us = head.visible_from_us + 1 if head is not None else 0
@@ -113,7 +89,9 @@ def _move(shop: Workshop, pointers: Mapping[str, Pointer], *, timeline: Timeline
         shop.lease.check()
     if shop.online is not None:
         shop.online.timeline.publish(revision, expected=head.number if head is not None else None)
+    reached(Failpoint.REVISION_SWAPPED)
     shop.ledger.add_revision(revision)
+    reached(Failpoint.REVISION_COPIED)
     views = ", ".join(sorted(pointers))
     shop.say(
         f"Revision {revision.number} ({kind} of {views}) from {format_instant(from_us(revision.visible_from_us))}."
@@ -121,7 +99,12 @@ def _move(shop: Workshop, pointers: Mapping[str, Pointer], *, timeline: Timeline
     return revision
 
 
-def _refuse_unsettled(known: Iterable[Generation], verified: tuple[Generation, ...]) -> None:
+def refuse_unsettled(known: Iterable[Generation], verified: Iterable[Generation]) -> None:
+    """Make sure that nothing half done would count with what is published.
+
+    Raises:
+        ContractBroken: A smaller generation of a view is neither published nor given up: its rows would count.
+    """
     before = tuple(known)
     for one in verified:
         open_before = [

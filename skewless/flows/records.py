@@ -18,12 +18,18 @@ def new_run_id(shop: Workshop) -> str:
     return f"{from_us(shop.clock.now_us()):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
 
 
-def keep(shop: Workshop, record: RunRecord) -> Path:
-    """Write a run's record to `<state>/runs/<run id>/run.json` and to the ledger."""
+def note(shop: Workshop, record: RunRecord) -> Path:
+    """Write a run's record to `<state>/runs/<run id>/run.json`, whole or not at all."""
     folder = runs_folder(shop) / record.run_id
     folder.mkdir(parents=True, exist_ok=True)
-    file = folder / "run.json"
-    file.write_text(json.dumps(record.to_json(), indent=2, sort_keys=True) + "\n")
+    file, fresh = folder / "run.json", folder / "run.json.new"
+    fresh.write_text(json.dumps(record.to_json(), indent=2, sort_keys=True) + "\n")
+    return fresh.replace(file)
+
+
+def keep(shop: Workshop, record: RunRecord) -> Path:
+    """Write the record of a run that ended: the file and a row of the ledger."""
+    file = note(shop, record)
     shop.ledger.add_run(record.run_id, started_us=record.started_us, record=record.to_json())
     return file
 

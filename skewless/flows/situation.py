@@ -26,6 +26,7 @@ class Situation:
         pointer: What the newest revision says of it; None before its first publish.
         published: Every generation of its table that some revision pointed at.
         last: The generation that the pointer names.
+        seen: The newest evaluation: `last`, or a later one that changed nothing.
     """
 
     view: FeatureView
@@ -34,6 +35,7 @@ class Situation:
     pointer: Pointer | None
     published: frozenset[int]
     last: Generation | None
+    seen: Generation | None
 
     @property
     def counting(self) -> frozenset[int]:
@@ -80,15 +82,25 @@ def situation(
     pointer = head.views.get(view.name) if head is not None else None
     if pointer is not None and pointer.table != served.table:
         pointer = None
-    known = {one.number: one for one in generations if one.view == view.name}
+    mine = {one.number: one for one in generations if one.view == view.name}
+    last = mine.get(pointer.generation) if pointer is not None else None
     return Situation(
         view=view,
         served=served,
         tables=shop.tables(view),
         pointer=pointer,
         published=timeline.published(view.name, served.table),
-        last=known.get(pointer.generation) if pointer is not None else None,
+        last=last,
+        seen=last if last is None else max([last, *(one for one in mine.values() if _is_echo(one, last))], key=_number),
     )
+
+
+def _is_echo(one: Generation, last: Generation) -> bool:
+    return one.table == last.table and one.number > last.number and one.state is GenerationState.UNCHANGED
+
+
+def _number(one: Generation) -> int:
+    return one.number
 
 
 def unfinished(generations: Iterable[Generation], view: FeatureView) -> tuple[Generation, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from skewless.core.failpoints import Failpoint, reached
 from skewless.core.serving import ServedView
 from skewless.errors import TryAgainLater
 from skewless.online import cql
@@ -60,6 +61,7 @@ def ensure_view_table(session: Any, keyspace: str, view: ServedView) -> None:
         StoreRefused: The role may not create it.
     """
     _define(session, cql.create_table(keyspace, view))
+    reached(Failpoint.APPLY_TABLE)
 
 
 def _define(session: Any, statement: str) -> None:

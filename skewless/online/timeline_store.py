@@ -9,6 +9,7 @@ from typing import Any
 
 from cassandra import ConsistencyLevel
 
+from skewless.core.failpoints import Failpoint, reached
 from skewless.core.serving import ServingManifest
 from skewless.core.timeline import Revision
 from skewless.errors import TryAgainLater
@@ -80,6 +81,7 @@ class TimelineStore:
         check_follows(revision, current)
         attempt = uuid.uuid4()
         self._write_log(revision, attempt, None if head is None else head.attempt)
+        reached(Failpoint.REVISION_LOGGED)
         self._settle(revision, attempt, head)
 
     def write_serving(self, manifest: ServingManifest) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from cassandra.query import UNSET_VALUE, BatchStatement, BatchType
 
+from skewless.core.failpoints import Failpoint, reached
 from skewless.core.serving import ServedView
 from skewless.online import cql
 from skewless.online.codec import Key, partition_bytes
@@ -179,6 +180,7 @@ class _Mutations:
         self._batches += 1
         self._window.put(lambda: self._session.execute_async(batch, execution_profile="write"))
         self._window.taken()
+        reached(Failpoint.PUSH_BATCH)
 
     def _pace(self) -> None:
         cap = self._target.rows_per_second_cap

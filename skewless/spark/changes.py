@@ -6,6 +6,8 @@ one shuffle and one sort each, whatever the number of generations.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
@@ -61,6 +63,28 @@ def compared(view: FeatureView, fresh: DataFrame, history: DataFrame) -> DataFra
     flag = F.when(is_gone, RETRACTED).otherwise(F.col(FLAG)).alias(FLAG)
     bare = F.col("_newest").isNull().alias(BARE)
     return kept.select(*keys, EVENT_TIMESTAMP, *values, flag, CHANGE, is_newest.alias(NEWEST), bare)
+
+
+def restated(view: FeatureView, history: DataFrame, taken: Collection[int]) -> DataFrame:
+    """What has to be said so that some generations no longer count.
+
+    Args:
+        view: The view.
+        history: Rows of every published generation.
+        taken: The generations to take back.
+
+    Returns:
+        Keys, `event_timestamp`, features, `_flag`: where one of them has the last word, what was said before it, or a
+        retraction. Where a later one has replaced it, nothing.
+    """
+    pair, names = [*view.entity.key_names, EVENT_TIMESTAMP], view.feature_names
+    is_bad = F.col(GENERATION).isin(sorted(taken))
+    touched = history.join(history.filter(is_bad).select(*pair).distinct(), pair, "left_semi")
+    good = F.max_by(F.struct(*names, FLAG), F.when(~is_bad, F.col(GENERATION))).alias("_good")
+    told = touched.groupBy(*pair).agg(F.max(GENERATION).alias("_last"), good).filter(F.col("_last").isin(sorted(taken)))
+    is_gone = F.coalesce(F.col("_good")[FLAG] == RETRACTED, F.lit(True))
+    values = (F.when(~is_gone, F.col("_good")[name]).alias(name) for name in names)
+    return told.select(*pair, *values, F.when(is_gone, RETRACTED).otherwise(F.col("_good")[FLAG]).alias(FLAG))
 
 
 def newly_served(view: FeatureView, after: DataFrame, served: DataFrame) -> DataFrame:

@@ -14,7 +14,7 @@ from skewless.spark.value_tables import ValueTables
 
 
 def set_aside(rows: DataFrame, tables: ValueTables, generation: Generation, source_versions: Mapping[str, int]) -> None:
-    """Append rejected rows to the view's quarantine.
+    """Append rejected rows to the view's quarantine; a repeat for the same generation is a no-op.
 
     Args:
         rows: Rows with `_errors`; whatever other columns they have are kept as one JSON text, for a value that could
@@ -31,4 +31,5 @@ def set_aside(rows: DataFrame, tables: ValueTables, generation: Generation, sour
         F.lit(generation.run_id).alias("_run_id"),
         F.lit(json.dumps(dict(source_versions), sort_keys=True)).alias("_source_versions"),
     )
-    kept.write.format("delta").mode("append").save(tables.quarantine)
+    once = kept.write.format("delta").option("txnAppId", "quarantine").option("txnVersion", generation.number)
+    once.mode("append").save(tables.quarantine)

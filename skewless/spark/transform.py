@@ -30,16 +30,38 @@ class FeaturesMissing(DefinitionError):
 
 
 @dataclass(frozen=True, slots=True)
+class Tally:
+    """How many rows there were.
+
+    Attributes:
+        read: All.
+        bad: Those that were set aside.
+        next_us: The earliest event among those that lie in the future: it may be used from then on; None without any.
+    """
+
+    read: int
+    bad: int
+    next_us: int | None = None
+
+    @staticmethod
+    def of(counted: Mapping[str, int | None]) -> Tally:
+        """From the columns of `_counts`."""
+        return Tally(counted.get("read") or 0, counted.get("bad") or 0, counted.get("next_us"))
+
+
+@dataclass(frozen=True, slots=True)
 class Judged:
     """Rows, and what would be wrong with them.
 
     Attributes:
         rows: All rows.
         faults: Condition → (rule, column, message) that it is a case of.
+        start_us: The generation's start.
     """
 
     rows: DataFrame
     faults: tuple[tuple[Column, tuple[str, str, str]], ...]
+    start_us: int
 
     @property
     def used(self) -> DataFrame:
@@ -56,13 +78,21 @@ class Judged:
     def observed(self) -> ObservedRows:
         """The same rows, counted by the first action on them: a pass of its own would read all of it twice."""
         observation = Observation()
-        counts = F.count(F.lit(1)).alias("read"), F.count_if(self._is_bad).alias("bad")
-        return ObservedRows(self.rows.observe(observation, *counts), self.faults, observation)
+        return ObservedRows(self.rows.observe(observation, *self._counts), self.faults, self.start_us, observation)
 
-    def count(self) -> tuple[int, int]:
+    def count(self) -> Tally:
         """How many rows were read, and how many of them are bad; one job."""
-        counted = self.rows.agg(F.count("*"), F.count_if(self._is_bad)).first()
-        return (int(counted[0]), int(counted[1])) if counted is not None else (0, 0)
+        counted = self.rows.agg(*self._counts).first()
+        return Tally.of(counted.asDict() if counted is not None else {})
+
+    @property
+    def _counts(self) -> tuple[Column, ...]:
+        future = F.when(_is_future(self.start_us), F.unix_micros(EVENT_TIMESTAMP))
+        return (
+            F.count(F.lit(1)).alias("read"),
+            F.count_if(self._is_bad).alias("bad"),
+            F.min(future).alias("next_us"),
+        )
 
     @property
     def _is_bad(self) -> Column:
@@ -79,13 +109,12 @@ class ObservedRows(Judged):
 
     observation: Observation
 
-    def count(self) -> tuple[int, int]:
+    def count(self) -> Tally:
         """How many rows were read, and how many of them are bad; a job only when no action used the rows before."""
         # asking an observation whose action never came would wait for ever
         if not self.observation._jo.future().isCompleted():  # type: ignore[union-attr]  # set by `observe`
-            return Judged(self.rows, self.faults).count()
-        counted = self.observation.get
-        return int(counted.get("read", 0)), int(counted.get("bad", 0))
+            return Judged(self.rows, self.faults, self.start_us).count()
+        return Tally.of(self.observation.get)
 
 
 def promised_columns(view: FeatureView, returned: DataFrame, promised: Mapping[str, DType]) -> DataFrame:
@@ -138,11 +167,17 @@ def judged(rows: DataFrame, view: FeatureView, *, start_us: int, poison: Mapping
     faults = [(F.col(key).isNull(), ("null_key", key, "a null key names no entity")) for key in view.entity.key_names]
     time = F.col(EVENT_TIMESTAMP)
     faults.append((time.isNull(), ("null_event_time", EVENT_TIMESTAMP, "an event needs a time")))
-    is_future = time > F.lit(from_us(start_us))
-    faults.append((is_future, ("future_event", EVENT_TIMESTAMP, "the event lies after the generation's start")))
+    faults.append(
+        (_is_future(start_us), ("future_event", EVENT_TIMESTAMP, "the event lies after the generation's start"))
+    )
     for column, condition in (poison or {}).items():
         faults.append((condition, ("poison", column, "not finite, or too large to sum exactly")))
-    return Judged(rows, tuple(faults))
+    return Judged(rows, tuple(faults), start_us)
+
+
+def _is_future(start_us: int) -> Column:
+    """True when an event lies after a generation's start; at the start it does not."""
+    return F.col(EVENT_TIMESTAMP) > F.lit(from_us(start_us))
 
 
 def _is_true(condition: Column) -> Column:

@@ -11,6 +11,7 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from skewless.core.dtypes import DType, Int64, String, Timestamp
+from skewless.core.failpoints import Failpoint, reached
 from skewless.core.names import EVENT_TIMESTAMP, FLAG, GENERATION, STATE
 from skewless.core.resolver import RETRACTED
 from skewless.core.time import from_us
@@ -84,6 +85,7 @@ class ValueTables:
         for path, name in ((self.history, "history"), (self.served, "served")):
             if not is_table(self.session, path):
                 self._create(path, self.columns(name))
+                reached(Failpoint.MATERIALIZE_TABLE)
 
     def _create(self, path: str, columns: Mapping[str, DType]) -> None:
         required = {*self.view.entity.key_names, GENERATION} | ({EVENT_TIMESTAMP} if path == self.history else set())

@@ -14,7 +14,7 @@ from skewless.core.generation import GenerationState
 from skewless.core.time import to_us
 from skewless.core.vector import Status
 from skewless.errors import NothingToDo, RefusedByValidation, UpstreamNotReady, UsageError
-from tests.flows.conftest import LAST_ORDER, ORDERS, SPEND, Project, at
+from tests.support.project import LAST_ORDER, ORDERS, SPEND, Project, at
 
 
 def test_visibility_story(project: Project) -> None:
@@ -26,6 +26,7 @@ def test_visibility_story(project: Project) -> None:
     _refused_generation_is_never_seen(project)
     _pushed_but_unpublished_generation_is_never_seen(project)
     _rollback_answers_the_older_revision_and_refuses_new_runs(project)
+    _revert_restates_what_was_known_before_and_leaves_the_past_alone(project)
     _quarantined_rows_are_counted_and_kept(project)
     _tick_waits_until_its_source_is_ready(project)
     _parity_finds_a_tampered_cell(project)
@@ -108,11 +109,15 @@ def _pushed_but_unpublished_generation_is_never_seen(project: Project) -> None:
     project.shop.clock.wait_until(project.shop.clock.now_us() + 3_600_000_000)
     for stage in ("materialize", "validate", "push"):
         project.store.run_stage(stage)
+    with pytest.raises(NothingToDo, match="is materialized"):
+        project.store.run_stage("materialize")
     left = [one for one in project.shop.ledger.generations() if one.state is GenerationState.VERIFIED]
     assert left
     assert project.online(7).values["last_order:order_id"] == 2
     _same(project, 7)
-    project.store.run(now=at("2024-03-04T06:00"))
+    project.land((6, 7, "2024-03-03T06:30", 9.0), mode="upsert")
+    # its source moved on: it is given up, and its rows are taken out again
+    project.store.run_stage("materialize")
     link = project.shop.online
     assert link is not None
     for one in left:
@@ -120,6 +125,7 @@ def _pushed_but_unpublished_generation_is_never_seen(project: Project) -> None:
         assert one.number not in {row[0] for row in rows}
     states = {one.number: one.state for one in project.shop.ledger.generations()}
     assert {states[one.number] for one in left} == {GenerationState.PURGED}
+    project.store.run(now=at("2024-03-04T06:00"))
     assert project.online(7).values["last_order:order_id"] == 6
     _same(project, 7)
 
@@ -138,6 +144,31 @@ def _rollback_answers_the_older_revision_and_refuses_new_runs(project: Project) 
     assert forward.kind == "roll-forward"
     assert project.online(7).values == head.values
     _same(project, 7)
+
+
+def _revert_restates_what_was_known_before_and_leaves_the_past_alone(project: Project) -> None:
+    before = project.online(7)
+    project.land((6, 7, "2024-03-03T06:30", 900.0), mode="upsert")
+    project.store.run(now=at("2024-03-04T12:00"))
+    bad = project.online(7)
+    assert (bad.values["last_order:amount"], bad.values["spend:spend_7d"]) == (900.0, 1011.5)
+    project.land((6, 7, "2024-03-03T06:30", 9.0), mode="upsert")
+    with pytest.raises(UsageError, match="Say which generation"):
+        project.store.revert("spend")
+    project.store.rollback("last_order")
+    for view, named in (("last_order", ()), ("spend", (bad.generation["spend"],))):
+        record = project.store.revert(view, *named)
+        assert (record.outcome, record.views[0].counts["corrected"], record.views[0].pushed) == ("published", 1, 1)
+    after = project.online(7)
+    assert after.values == before.values
+    _same(project, 7)
+    past = project.offline(7, bad.at)
+    assert (past.values, past.generation) == (bad.values, bad.generation)
+    with pytest.raises(NothingToDo, match="have replaced all"):
+        project.store.revert("spend", bad.generation["spend"])
+    # the corrected source is looked at again, and says what was restated
+    project.store.run()
+    assert project.online(7).values == before.values
 
 
 def _quarantined_rows_are_counted_and_kept(project: Project) -> None:

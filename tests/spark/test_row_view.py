@@ -13,7 +13,7 @@ from skewless.core.source import DeltaSource
 from skewless.core.view import Feature, RowView
 from skewless.errors import DefinitionError
 from skewless.spark.row_view import evaluated, transformed
-from skewless.spark.transform import FeaturesMissing
+from skewless.spark.transform import FeaturesMissing, Tally
 from tests.support.frames import assert_same_rows, at, frame, us
 
 pytestmark = pytest.mark.spark
@@ -74,7 +74,7 @@ def test_rows_without_key_or_time_and_of_the_future_are_set_aside(spark: SparkSe
     ]
     parts = transformed(view_of(), frame(spark, RAW, rows), start_us=DAY_US)
     assert_same_rows(parts.used.select("user_id"), [(4,)])
-    assert parts.count() == (4, 3)
+    assert parts.count() == Tally(4, 3, next_us=DAY_US + 1)
     found = {row["_errors"][0]["rule"] for row in parts.quarantined.collect()}
     assert found == {"null_key", "null_event_time", "future_event"}
 

@@ -54,3 +54,21 @@ def test_timeline_published_generations_are_those_of_one_table() -> None:
     assert TIMELINE.published("a", "a_v1") == {1, 2}
     assert TIMELINE.published("a", "a_v2") == {9}
     assert TIMELINE.published("b", "a_v1") == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("upto", "views", "number"),
+    [
+        (1, (), None),
+        (2, ("b",), None),
+        (3, ("a",), 2),  # not the first: the newest of those that stood at the older generation
+        (3, ("b",), None),
+        (3, (), 2),
+        (4, ("a",), None),  # rolled back already: the revision before stood at a greater generation
+    ],
+)
+def test_timeline_before_is_the_newest_revision_with_older_values_and_no_newer_ones(
+    upto: int, views: tuple[str, ...], number: int | None
+) -> None:
+    found = Timeline(TIMELINE.revisions[:upto]).before(views)
+    assert (found.number if found else None) == number

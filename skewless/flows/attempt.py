@@ -1,0 +1,167 @@
+"""One attempt at a run: what is known when it begins, and what becomes of its views."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from time import perf_counter
+
+from skewless.core.generation import Generation, GenerationState, newest_states
+from skewless.core.run_record import RunRecord, ViewOutcome
+from skewless.core.timeline import Pointer, Revision, Timeline
+from skewless.core.view import FeatureView
+from skewless.flows.records import keep, new_run_id, note
+from skewless.flows.recover import give_up, settle, synced_timeline
+from skewless.flows.situation import Situation, situation
+from skewless.flows.workshop import Workshop
+from skewless.registry.compiled import AppliedProject
+from skewless.validation.verdict import Verdict
+
+
+@contextmanager
+def leased(shop: Workshop, command: str) -> Iterator[None]:
+    """Hold the project while a command writes.
+
+    Raises:
+        LeaseHeld: Somebody else holds it.
+        ConfigError: This machine's clock and the online store's differ too much to number generations by.
+    """
+    with shop.leased(command) as lease:
+        shop.lease = lease
+        if shop.online is not None and shop.settings.clock.kind == "system":
+            shop.online.check_clock(shop.clock.now_us())
+        yield
+
+
+@dataclass
+class Attempt:
+    """A run while it goes on.
+
+    Attributes:
+        shop: The workshop, holding the lease.
+        command: The command that began it.
+        timeline: The synced timeline.
+        applied: What is applied.
+        known: Every generation of the ledger.
+        run_id: Its name.
+        started_us: When it began.
+        generations: View → its generation, in its newest state.
+        pointers: View → what the run's revision will say of it.
+        verdicts: View → what the gate said.
+        seconds: View → stage → time that it took.
+        pushed: View → rows sent.
+    """
+
+    shop: Workshop
+    command: str
+    timeline: Timeline
+    applied: AppliedProject
+    known: tuple[Generation, ...]
+    run_id: str
+    started_us: int
+    begun: float = field(default_factory=perf_counter)
+    situations: dict[str, Situation] = field(default_factory=dict)
+    generations: dict[str, Generation] = field(default_factory=dict)
+    pointers: dict[str, Pointer] = field(default_factory=dict)
+    verdicts: dict[str, Verdict] = field(default_factory=dict)
+    seconds: dict[str, dict[str, float]] = field(default_factory=dict)
+    pushed: dict[str, int] = field(default_factory=dict)
+
+    @staticmethod
+    def begin(shop: Workshop, command: str) -> Attempt:
+        """Look at where the project stands, after finishing what an earlier process did not get to write down."""
+        applied, timeline = shop.applied(), synced_timeline(shop)
+        known = settle(shop, shop.ledger.generations(), timeline=timeline, applied=applied)
+        return Attempt(shop, command, timeline, applied, known, new_run_id(shop), shop.clock.now_us())
+
+    def look_up(self, view: FeatureView) -> Situation:
+        """The situation of a view, looked up once."""
+        if view.name not in self.situations:
+            self.situations[view.name] = situation(
+                self.shop, view, timeline=self.timeline, applied=self.applied, generations=self.known
+            )
+        return self.situations[view.name]
+
+    def take_up(self, generations: Iterable[Generation]) -> None:
+        """Go on with generations that an earlier process left."""
+        for one in generations:
+            self.look_up(self.shop.definitions.view(one.view)).refuse_when_rolled_back()
+            self.generations[one.view] = one
+
+    def those_in(self, *states: GenerationState) -> tuple[Generation, ...]:
+        """The generations of some states."""
+        return tuple(one for one in self.generations.values() if one.state in states)
+
+    def echoes(self) -> tuple[Generation, ...]:
+        """Evaluations that changed nothing, up to ticks that no revision tells readers of yet."""
+        found = [(one.seen, one.pointer) for one in self.situations.values()]
+        return tuple(seen for seen, pointer in found if seen and pointer and seen.through_us > pointer.through_us)
+
+    def point_further(self, echo: Generation) -> None:
+        """The values that readers have are known to hold until the tick of an evaluation that changed nothing."""
+        pointer = self.situations[echo.view].pointer
+        if pointer is not None and echo.through_us > pointer.through_us:
+            self.pointers[echo.view] = replace(pointer, through_us=echo.through_us)
+
+    def moved(self, generations: Iterable[Generation]) -> None:
+        """Record new states of generations, in one commit."""
+        newer = tuple(generations)
+        self.shop.ledger.record(newer)
+        self._learned(newer)
+
+    def give_up(self) -> None:
+        """Abandon every generation that has not come to an end yet; what the gate refused is recorded with them."""
+        refused = self.those_in(GenerationState.REFUSED)
+        going = [one for one in self.generations.values() if not one.state.is_end]
+        if going or refused:
+            self._learned(give_up(self.shop, going, applied=self.applied, refused=refused))
+
+    def _learned(self, newer: Iterable[Generation]) -> None:
+        states = tuple(newer)
+        self.known = newest_states((*self.known, *states))
+        self.generations.update({one.view: one for one in states})
+
+    @contextmanager
+    def timed(self, view: str, stage: str) -> Iterator[None]:
+        """Measure a stage of a view."""
+        begun = perf_counter()
+        yield
+        self.seconds.setdefault(view, {})[stage] = round(perf_counter() - begun, 3)
+
+    def note(self) -> None:
+        """Write down how far the run is, so that a run that dies has told what it did."""
+        note(self.shop, self._record("running", f"{self.command} has not ended."))
+
+    def record(self, outcome: str, *, message: str, revision: Revision | None = None) -> RunRecord:
+        """The run's record, kept."""
+        found = self._record(outcome, message, revision)
+        keep(self.shop, found)
+        return found
+
+    def _record(self, outcome: str, message: str, revision: Revision | None = None) -> RunRecord:
+        return RunRecord(
+            run_id=self.run_id,
+            command=self.command,
+            started_us=self.started_us,
+            finished_us=self.shop.clock.now_us(),
+            seconds=round(perf_counter() - self.begun, 3),
+            outcome=outcome,
+            revision=revision.number if revision else None,
+            visible_from_us=revision.visible_from_us if revision else None,
+            views=tuple(self._outcome(view) for view in self.situations),
+            message=message,
+        )
+
+    def _outcome(self, view: str) -> ViewOutcome:
+        generation, verdict = self.generations.get(view), self.verdicts.get(view)
+        pointer = self.pointers.get(view) or self.situations[view].pointer
+        found = ViewOutcome(view, "unchanged", through_us=pointer.through_us if pointer else None)
+        if generation is not None and generation.state is not GenerationState.UNCHANGED:
+            found = ViewOutcome.of(generation)
+        return replace(
+            found,
+            seconds=self.seconds.get(view, {}),
+            pushed=self.pushed.get(view, 0),
+            verdict=verdict.to_json() if verdict else None,
+        )
