@@ -71,7 +71,7 @@ class Twins:
         self.are_alike()
 
     def go_on(self) -> None:
-        """A later run, a rollback, a refusal, a push that is given up, a revert."""
+        """A later run, a rollback, a refusal, a push that is given up."""
         self.land((5, 7, "2024-03-01T09:00", 100.0))
         self.wait_until("2024-03-03T06:00")
         self.do(lambda project: project.store.run(), ("materialize.served:2", "push.written:2", "publish.recorded"))

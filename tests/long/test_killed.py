@@ -1,4 +1,7 @@
-"""A run is killed between any two durable effects, and what follows is as if it had not been."""
+"""A life is killed between any two durable effects, and what follows is as if it had not been.
+
+`Twins.are_alike` asserts, after each part of it.
+"""
 
 from __future__ import annotations
 
@@ -27,5 +30,6 @@ def test_every_failpoint_is_died_at_by_one_test_or_another() -> None:
     assert died == {point.value for point in Failpoint}
 
 
-def test_first_run_killed_at_every_failpoint_ends_as_if_undisturbed(twins: Twins) -> None:
+def test_life_killed_at_every_failpoint_ends_as_if_undisturbed(twins: Twins) -> None:
     twins.begin()
+    twins.go_on()
