@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import PurePosixPath
 
+from delta.exceptions import ConcurrentTransactionException
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -118,15 +119,19 @@ class ValueTables:
             The Delta version that holds them, and how many they are.
         """
         table = path.rsplit("/", maxsplit=1)[-1]
-        (
+        writer = (
             rows.withColumn(GENERATION, F.lit(generation).cast("long"))
             .write.format("delta")
             .mode("append")
             .option("txnAppId", table)
             .option("txnVersion", generation)
             .option("userMetadata", run_id)
-            .save(path)
         )
+        try:
+            writer.save(path)
+        except ConcurrentTransactionException:
+            # what a killed process had begun was committed meanwhile: written again, the same generation is a no-op
+            writer.save(path)
         version = head_version(self.session, path)
         count = committed_rows(self.session, path, version, writer=table, number=generation)
         if count is None:
