@@ -58,6 +58,7 @@ class Generation:
         through_us: Tick through which it was evaluated; for a RowView its own start.
         fingerprint: Of the definition that computed it.
         sources: Source name → pinned Delta version.
+        source_ids: Source name → identity of the table that had that version.
         history_version: Delta version of history that holds its rows.
         served_version: Delta version of served that holds its rows.
         run_id: The run that made it.
@@ -73,6 +74,7 @@ class Generation:
     through_us: int
     fingerprint: str
     sources: Mapping[str, int] = field(hash=False)
+    source_ids: Mapping[str, str] = field(hash=False)
     history_version: int = -1
     served_version: int = -1
     run_id: str = ""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import replace
 from functools import partial
 
 from pyspark.sql import DataFrame
@@ -14,144 +14,20 @@ from skewless.core.generation import Generation, GenerationState, next_number
 from skewless.core.names import EVENT_TIMESTAMP, STATE
 from skewless.core.resolver import ABSENT
 from skewless.core.time import duration_us, format_instant, from_us
-from skewless.core.view import FeatureView
-from skewless.errors import UpstreamNotReady
+from skewless.flows.due import NEXT_EVENT, Work
 from skewless.flows.situation import Situation
 from skewless.flows.workshop import Workshop
-from skewless.spark.changes import BARE, CHANGE, NEWEST, compared, newly_served
-from skewless.spark.evaluate import Evaluation, earliest_change_us, evaluate
+from skewless.spark.changes import BARE, CHANGE, NEWEST, compared, newly_served, not_outdated
+from skewless.spark.evaluate import Evaluation, evaluate
 from skewless.spark.quarantine import set_aside
-from skewless.spark.read import PinnedSource, pin
+from skewless.spark.span import Span
 from skewless.spark.value_tables import (
     as_served,
     current,
-    later_than,
     newest_served,
     of_generations,
     standing,
 )
-
-#: Count of a generation: the earliest event that lay in its future.
-NEXT_EVENT = "next_event_us"
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """What one view needs.
-
-    Attributes:
-        situation: The view, and where it stands.
-        pins: Source name → pinned source.
-        after_us: Ticks up to this one need no new evaluation; None evaluates everything.
-        through_us: The last tick to evaluate.
-    """
-
-    situation: Situation
-    pins: Mapping[str, PinnedSource]
-    after_us: int | None
-    through_us: int
-
-    @property
-    def view(self) -> FeatureView:
-        """The view."""
-        return self.situation.view
-
-    def is_that_of(self, generation: Generation) -> bool:
-        """True when a generation was planned as this work is: over the same source versions, up to the same tick."""
-        versions = {name: pinned.version for name, pinned in self.pins.items()}
-        is_same_tick = not self.view.has_ticks or generation.through_us == self.through_us
-        return generation.kind == "materialize" and is_same_tick and dict(generation.sources) == versions
-
-
-def pinned_sources(shop: Workshop, views: Iterable[FeatureView]) -> dict[str, PinnedSource]:
-    """Fix the version of every source that views read: one version per source and run.
-
-    Raises:
-        SourceMissing: A source has no table.
-    """
-    sources = {source.name: source for view in views for source in view.sources}
-    return {name: pin(shop.session, source, shop.source_path(source)) for name, source in sources.items()}
-
-
-def due(
-    shop: Workshop,
-    situation: Situation,
-    pinned: Mapping[str, PinnedSource],
-    *,
-    now_us: int,
-    through_us: int | None,
-    ready_us: Mapping[str, int | None],
-) -> Work | None:
-    """Decide from source versions and the clock what a view needs.
-
-    Args:
-        shop: The workshop.
-        situation: The view.
-        pinned: Source name → pinned source.
-        now_us: The clock.
-        through_us: Upper bound of the ticks; None is now.
-        ready_us: Source name → instant through which ticks over it are ready; None when not one is.
-
-    Returns:
-        None when no source changed and no tick came due.
-
-    Raises:
-        UpstreamNotReady: A tick's time has come, but not its sources; and nothing else is to be done.
-    """
-    view = situation.view
-    pins = {source.name: pinned[source.name] for source in view.sources}
-    limit = now_us if through_us is None else min(now_us, through_us)
-    wanted = view.schedule.floor_us(limit) if view.has_ticks else now_us
-    reached = [_ready(view, wanted, ready_us), situation.pointer.through_us if situation.pointer else None]
-    through = max((one for one in reached if one is not None), default=None)
-    work = None if through is None else _changed(shop, situation, pins, through=through, now_us=now_us)
-    if through is None or through < wanted:
-        # a late upstream must not publish low counts as truth, but what it corrected of older ticks may go out
-        if work is None or work.after_us == work.through_us:
-            raise UpstreamNotReady(_waits(view, wanted, ready_us))
-        shop.say(_waits(view, wanted, ready_us))
-    return work
-
-
-def _changed(
-    shop: Workshop, situation: Situation, pins: Mapping[str, PinnedSource], *, through: int, now_us: int
-) -> Work | None:
-    view, seen = situation.view, situation.seen
-    if situation.pointer is None or seen is None:
-        return Work(situation, pins, None, through)
-    before_us = situation.pointer.through_us
-    moved = [name for name, pinned in pins.items() if pinned.version != seen.sources.get(name)]
-    has_new_tick = view.has_ticks and through > before_us
-    # an event of the future lies after the last tick: only a RowView may have to look again for it
-    has_come = not view.has_ticks and seen.counts.get(NEXT_EVENT, now_us + 1) <= now_us
-    if not moved and not has_new_tick and not has_come:
-        return None
-    if not view.has_ticks:
-        return Work(situation, pins, None, through)
-    touched = [earliest_change_us(shop.session, pins[name], since=seen.sources[name]) for name in moved]
-    if None in touched:
-        return Work(situation, pins, None, through)
-    return Work(situation, pins, min([before_us, *(one for one in touched if one is not None)]), through)
-
-
-def _ready(view: FeatureView, wanted_us: int, ready_us: Mapping[str, int | None]) -> int | None:
-    """The last tick up to a wanted one for which all sources are ready; None when there is none."""
-    if not view.has_ticks:
-        return wanted_us
-    found = [ready_us[source.name] for source in view.sources]
-    known = [one for one in found if one is not None]
-    return None if len(known) < len(found) else view.schedule.floor_us(min(wanted_us, *known))
-
-
-def _waits(view: FeatureView, wanted_us: int, ready_us: Mapping[str, int | None]) -> str:
-    late = []
-    for source in view.sources:
-        until_us = ready_us[source.name]
-        if until_us is None or until_us < wanted_us:
-            until = "no tick" if until_us is None else f"ticks up to {format_instant(from_us(until_us))}"
-            late.append(f"'{source.name}' is ready for {until} ({source.ready})")
-    tick = format_instant(from_us(wanted_us))
-    return f"{view.name} waits before tick {tick}: source {'; '.join(late)}. Run it again when more has arrived."
 
 
 def number_works(
@@ -182,6 +58,7 @@ def number_works(
             through_us=work.through_us if view.has_ticks else previous,
             fingerprint=work.situation.served.fingerprint,
             sources={name: pinned.version for name, pinned in work.pins.items()},
+            source_ids={name: pinned.table_id for name, pinned in work.pins.items()},
             run_id=run_id,
         )
     shop.ledger.record(generations.values())
@@ -198,26 +75,36 @@ def materialize(shop: Workshop, work: Work, generation: Generation) -> Generatio
     situation, view = work.situation, work.view
     tables = situation.tables
     tables.create()
-    reach = "everything" if work.after_us is None else f"ticks after {format_instant(from_us(work.after_us))}"
-    shop.say(f"{view.name}: evaluating {reach}…")
+    shop.say(f"{view.name}: evaluating {_reach(work)}…")
     evaluation = evaluate(
         shop.session,
         view,
         work.pins,
         start_us=generation.number,
-        after_us=work.after_us,
         through_us=generation.through_us,
+        since=work.since,
     )
-    made = (_later if situation.counting else _first)(shop, work, evaluation, generation)
-    # counted on the way: only now are the numbers there
-    return replace(made, counts={**made.counts, **_read_counts(shop, work, evaluation, generation)})
+    try:
+        made = (_later if situation.counting else _first)(shop, work, evaluation, generation)
+        # counted on the way: only now are the numbers there
+        return replace(made, counts={**made.counts, **_read_counts(shop, work, evaluation, generation)})
+    finally:
+        evaluation.span.release()
+
+
+def _reach(work: Work) -> str:
+    if work.since is None:
+        return "everything"
+    instant = format_instant(from_us(work.since.after_us))
+    return f"ticks after {instant}" if work.view.has_ticks else f"what changed, all of it after {instant}"
 
 
 def _later(shop: Workshop, work: Work, evaluation: Evaluation, generation: Generation) -> Generation:
     """Compare with what is known; only what differs is written."""
     situation, view, tables = work.situation, work.view, work.situation.tables
-    near = of_generations(tables.read(tables.history), situation.counting).filter(later_than(work.after_us))
-    changes = compared(view, evaluation.statements, near).persist()
+    span = evaluation.span
+    known = span.of(of_generations(tables.read(tables.history), situation.counting))
+    changes = compared(view, evaluation.statements, known, is_scattered=span.is_scattered).persist()
     try:
         tally = changes.groupBy(CHANGE, BARE).agg(F.count("*"), F.count_if(NEWEST)).collect()
         kinds = {kind: sum(row[2] for row in tally if row[0] == kind) for kind in ("new", "corrected", "retracted")}
@@ -225,7 +112,7 @@ def _later(shop: Workshop, work: Work, evaluation: Evaluation, generation: Gener
             return replace(generation, state=GenerationState.UNCHANGED, counts=kinds)
         has_bare = any(row[1] for row in tally)
         statements = changes.filter(F.col(CHANGE).isNotNull()).drop(CHANGE, NEWEST, BARE)
-        served = partial(_served_rows, work, generation.number, changes, has_bare=has_bare)
+        served = partial(_served_rows, work, span, changes, with_bare=generation.number if has_bare else None)
         return append_generation(shop, situation, statements, served, replace(generation, counts=kinds))
     finally:
         changes.unpersist()
@@ -280,18 +167,19 @@ def append_generation(
     )
 
 
-def _served_rows(work: Work, number: int, changes: DataFrame, *, has_bare: bool) -> DataFrame:
+def _served_rows(work: Work, span: Span, changes: DataFrame, *, with_bare: int | None) -> DataFrame:
     """The entities whose current value the generation changes.
 
-    What was evaluated again is the newest part of time: an entity has its current value there, unless nothing is left
-    of it there; only then an older statement may win again.
+    Their newest statement that was evaluated is their current one, unless what is served already is newer; of bare ones
+    all of history tells.
     """
     situation, view, tables = work.situation, work.view, work.situation.tables
-    after = as_served(view, changes.filter(NEWEST))
-    if has_bare:
-        bare = changes.filter(BARE).select(*view.entity.key_names).distinct()
-        after = after.unionByName(served_now(situation, {*situation.counting, number}, bare))
     sent = of_generations(tables.read(tables.served), situation.counting)
+    newest = as_served(view, changes.filter(F.col(NEWEST) & ~F.col(BARE)))
+    after = not_outdated(view, newest, sent) if span.is_scattered else newest
+    if with_bare is not None:
+        bare = changes.filter(BARE).select(*view.entity.key_names).distinct()
+        after = after.unionByName(served_now(situation, {*situation.counting, with_bare}, bare))
     return newly_served(view, after, sent)
 
 
@@ -326,8 +214,9 @@ def _read_counts(shop: Workshop, work: Work, evaluation: Evaluation, generation:
         versions = {name: pinned.version for name, pinned in work.pins.items()}
         set_aside(evaluation.judged.quarantined, work.situation.tables, generation, versions)
         reached(Failpoint.MATERIALIZE_QUARANTINED)
-    later = {} if tally.next_us is None else {NEXT_EVENT: tally.next_us}
-    return {"read": tally.read, "quarantined": tally.bad, "used": tally.read - tally.bad, **later}
+    later = [one for one in (tally.next_us, evaluation.next_us) if one is not None]
+    next_event = {NEXT_EVENT: min(later)} if later else {}
+    return {"read": tally.read, "quarantined": tally.bad, "used": tally.read - tally.bad, **next_event}
 
 
 def _still_leased(shop: Workshop) -> None:

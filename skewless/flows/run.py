@@ -10,7 +10,7 @@ from skewless.core.run_record import RunRecord
 from skewless.core.view import FeatureView
 from skewless.errors import NothingToDo, UpstreamNotReady
 from skewless.flows.attempt import Attempt, leased
-from skewless.flows.materialize import Work
+from skewless.flows.due import Work
 from skewless.flows.recover import left_behind
 from skewless.flows.situation import waiting
 from skewless.flows.stages import (

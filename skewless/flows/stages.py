@@ -16,7 +16,8 @@ from skewless.core.view import FeatureView
 from skewless.errors import ContractBroken, LeaseHeld, NothingToDo, RefusedByValidation, UpstreamNotReady
 from skewless.flows import push as pushing
 from skewless.flows.attempt import Attempt
-from skewless.flows.materialize import Work, due, materialize, number_works, pinned_sources
+from skewless.flows.due import Work, due, pinned_sources
+from skewless.flows.materialize import materialize, number_works
 from skewless.flows.publish import move, refuse_unsettled
 from skewless.flows.side_by_side import side_by_side
 from skewless.flows.validate import validate as judge

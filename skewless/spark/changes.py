@@ -15,6 +15,7 @@ from skewless.core.names import EVENT_TIMESTAMP, FLAG, GENERATION, STATE
 from skewless.core.resolver import ABSENT, RETRACTED
 from skewless.core.view import FeatureView
 from skewless.spark.dtypes import identities
+from skewless.spark.value_tables import newest_served
 
 CHANGE, NEWEST, BARE = "_change", "_is_newest", "_is_bare"
 _SAME = "_same"
@@ -22,20 +23,22 @@ _SAME = "_same"
 _FRESH = 2**63 - 1
 
 
-def compared(view: FeatureView, fresh: DataFrame, history: DataFrame) -> DataFrame:
+def compared(view: FeatureView, fresh: DataFrame, history: DataFrame, *, is_scattered: bool = False) -> DataFrame:
     """Compare a new evaluation with history.
 
     Args:
         view: The view.
         fresh: Keys, `event_timestamp`, features, `_flag`: all statements that should stand in the evaluated range.
         history: Rows of history in that range, of the generations that count.
+        is_scattered: The range is no newest part of time: other statements of an entity may be newer.
 
     Returns:
         The columns of `fresh`, and of each entity about which something has to be said:
 
         - every statement to be made, with `_change`: `new`, `corrected` or `retracted` (then without values);
         - its newest fresh statement, with `_is_newest`; `_change` is null when it stands already;
-        - `_is_bare`: true when nothing fresh is left of the entity in the range.
+        - `_is_bare`: true when what else is known of the entity may become its current value: nothing fresh is left of
+          it in the range; or, when that is scattered, something was retracted.
     """
     keys, names = view.entity.key_names, view.feature_names
     columns = (*keys, EVENT_TIMESTAMP, *names, FLAG)
@@ -55,13 +58,14 @@ def compared(view: FeatureView, fresh: DataFrame, history: DataFrame) -> DataFra
         is_fresh.alias("_is_fresh"),
         F.max(F.when(is_fresh, time)).over(entity).alias("_newest"),
         F.max(F.col(CHANGE).isNotNull()).over(entity).alias("_is_touched"),
+        F.coalesce(F.max(F.col(CHANGE) == "retracted").over(entity), F.lit(False)).alias("_is_retracted"),
     )
     is_newest = F.col("_is_fresh") & (time == F.col("_newest"))
     kept = judged.filter(F.col("_is_touched") & (F.col(CHANGE).isNotNull() | is_newest))
     is_gone = F.col(CHANGE) == "retracted"
     values = (_unless(is_gone, name).alias(name) for name in names)
     flag = F.when(is_gone, RETRACTED).otherwise(F.col(FLAG)).alias(FLAG)
-    bare = F.col("_newest").isNull().alias(BARE)
+    bare = (F.col("_is_retracted") if is_scattered else F.col("_newest").isNull()).alias(BARE)
     return kept.select(*keys, EVENT_TIMESTAMP, *values, flag, CHANGE, is_newest.alias(NEWEST), bare)
 
 
@@ -110,6 +114,20 @@ def newly_served(view: FeatureView, after: DataFrame, served: DataFrame) -> Data
     was_absent = F.coalesce(F.col("_was") == ABSENT, F.lit(True))
     moved = F.when(F.col(STATE) == ABSENT, ~was_absent).otherwise(was_absent | (F.col(_SAME) != F.col("_before")))
     return seen.filter((F.col(GENERATION) == _FRESH) & moved).select(*columns)
+
+
+def not_outdated(view: FeatureView, after: DataFrame, served: DataFrame) -> DataFrame:
+    """Without the entities of which something newer is served.
+
+    Args:
+        view: The view.
+        after: Keys, `event_timestamp` and more, one row per entity.
+        served: Rows of the served table, of the generations that count.
+    """
+    keys = list(view.entity.key_names)
+    last = newest_served(view, served).select(*keys, F.col(EVENT_TIMESTAMP).alias("_last"))
+    is_newest = F.coalesce(F.col(EVENT_TIMESTAMP) >= F.col("_last"), F.lit(True))
+    return after.join(last, keys, "left").filter(is_newest).drop("_last")
 
 
 def _identities(view: FeatureView) -> Column:

@@ -3,21 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from skewless.core.names import EVENT_TIMESTAMP, FLAG
+from skewless.core.source import DeltaSource
 from skewless.core.time import to_us
 from skewless.core.view import FeatureView, RowView, SnapshotView, WindowView
 from skewless.errors import DefinitionError
 from skewless.spark import row_view, snapshot_view, window_view
 from skewless.spark.dtypes import spark_schema
 from skewless.spark.read import PinnedSource, read_source
+from skewless.spark.source_changes import added, both, unchanged
+from skewless.spark.span import Span
 from skewless.spark.transform import Judged, judged, value_columns
 from skewless.spark.value_tables import later_than
+
+
+@dataclass(frozen=True, slots=True)
+class Since:
+    """What is to be looked at again, because something changed since an earlier evaluation.
+
+    Attributes:
+        changed: Source name → changed rows, with `_is_added`.
+        after_us: No statement up to this instant can have changed.
+        before_us: The last tick that was evaluated; of a RowView the start of its last evaluation.
+        has_set_aside: Events after `before_us` were set aside then, as those of the future.
+    """
+
+    changed: Mapping[str, DataFrame]
+    after_us: int
+    before_us: int
+    has_set_aside: bool = False
+
+    def changes(self, source: DeltaSource, rows: DataFrame) -> DataFrame:
+        """The changed rows of a source; none of its rows when it stands as it stood."""
+        return self.changed[source.name] if source.name in self.changed else unchanged(rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +49,16 @@ class Evaluation:
 
     Attributes:
         statements: Keys, `event_timestamp`, features, `_flag`: what should stand in the evaluated range.
-        judged: The rows that it was computed from, good and bad; counted once the statements were used.
+        judged: The source rows that are new to it, good and bad; counted once the statements were used.
+        span: The range.
+        next_us: The earliest event that earlier evaluations set aside as one of the future, and this one too; None
+            without any.
     """
 
     statements: DataFrame
     judged: Judged
+    span: Span
+    next_us: int | None = None
 
 
 def evaluate(
@@ -39,8 +67,8 @@ def evaluate(
     pins: Mapping[str, PinnedSource],
     *,
     start_us: int,
-    after_us: int | None,
     through_us: int,
+    since: Since | None,
 ) -> Evaluation:
     """Compute what a view says at its pinned sources.
 
@@ -49,47 +77,87 @@ def evaluate(
         view: The definition.
         pins: Source name → pinned source.
         start_us: The generation's start; later events are set aside.
-        after_us: Statements up to this tick stand as they are; None evaluates everything. RowViews always do.
         through_us: The last tick of a tick view.
+        since: What to look at again; None evaluates everything.
 
     Raises:
         DefinitionError: The transform does not give what the view promises.
     """
     rows = {name: read_source(session, pinned) for name, pinned in pins.items()}
     if isinstance(view, RowView):
-        parts = row_view.transformed(view, rows[view.source.name], start_us=start_us).observed()
-        return Evaluation(row_view.evaluated(view, parts.used), parts)
+        of_source = row_view.transformed(view, rows[view.source.name], start_us=start_us)
+        if since is None:
+            return _all_rows(view, of_source)
+        return _touched_rows(view, of_source, since.changes(view.source, rows[view.source.name]), since)
     if isinstance(view, WindowView):
-        near = rows[view.source.name]
-        if after_us is not None:
-            near = near.filter(later_than(view.schedule.floor_us(after_us) - window_view.reach_us(view) - 1))
-        parts = window_view.read_events(view, near, start_us=start_us).observed()
-        values = window_view.evaluated(view, parts.used, after_us=after_us, through_us=through_us)
-        return Evaluation(values, parts)
+        events = window_view.read_events(view, rows[view.source.name], start_us=start_us)
+        if since is None:
+            return _all_windows(view, events, through_us=through_us)
+        changes = since.changes(view.source, rows[view.source.name])
+        return _touched_windows(view, events, changes, since, through_us=through_us)
     if isinstance(view, SnapshotView):
+        after_us = None if since is None else since.after_us
         return _snapshots(session, view, rows, start_us=start_us, after_us=after_us, through_us=through_us)
     raise DefinitionError(f"View '{view.name}' is of no known kind. Use RowView, WindowView or SnapshotView.")
 
 
-def earliest_change_us(session: SparkSession, pinned: PinnedSource, *, since: int) -> int | None:
-    """The earliest event time that the changes of a source touched after a version.
+def earliest_change_us(view: FeatureView, changed: Mapping[str, DataFrame]) -> int | None:
+    """The earliest event time that changed source rows touch, as they were or as they are; a job per source.
 
     Args:
-        session: Spark.
-        pinned: The source at the version that is read now; not equal to `since`.
-        since: The version that was read before.
+        view: The definition; its transform may move an event to another time than its row's.
+        changed: Source name → changed rows.
 
     Returns:
-        Microseconds, before and after images alike; None when the change feed cannot tell, so that everything has to
-        be taken as touched. When nothing but metadata changed, the instant after all times.
+        Microseconds; None when there is no event among them.
     """
-    options = {"readChangeFeed": "true", "startingVersion": str(since + 1), "endingVersion": str(pinned.version)}
-    try:
-        feed = session.read.format("delta").options(**options).load(pinned.path)
-        first = feed.agg(F.min(F.unix_micros(pinned.source.event_timestamp))).first()
-    except PySparkException:  # no feed at that time, or vacuumed since: the caller evaluates everything
-        return None
-    return int(first[0]) if first is not None and first[0] is not None else 2**62
+    found = []
+    for name in sorted(changed):
+        rows = both(changed[name])
+        if isinstance(view, RowView):
+            rows = view.transform(rows)
+        if isinstance(view, WindowView):
+            rows = view.events(rows)
+        first = rows.agg(F.min(F.unix_micros(EVENT_TIMESTAMP))).first()
+        found += [] if first is None or first[0] is None else [int(first[0])]
+    return min(found, default=None)
+
+
+def _all_rows(view: RowView, of_source: Judged) -> Evaluation:
+    parts = of_source.observed()
+    return Evaluation(row_view.evaluated(view, parts.used), parts, Span())
+
+
+def _touched_rows(view: RowView, of_source: Judged, changes: DataFrame, since: Since) -> Evaluation:
+    """Of each touched pair all that the source says now: a deleted winner gives way to its runner-up."""
+    pair, start_us = [*view.entity.key_names, EVENT_TIMESTAMP], of_source.start_us
+    touched = row_view.transformed(view, both(changes), start_us=start_us).rows.select(*pair)
+    next_us = None
+    if since.has_set_aside:
+        set_aside = of_source.rows.filter(later_than(since.before_us))
+        touched = touched.unionByName(set_aside.select(*pair))
+        next_us = replace(of_source, rows=set_aside).count().next_us
+    span = Span(since.after_us, touched.distinct().persist())
+    new = row_view.transformed(view, added(changes), start_us=start_us)
+    return Evaluation(row_view.evaluated(view, span.of(of_source.used)), new, span, next_us)
+
+
+def _all_windows(view: WindowView, events: Judged, *, through_us: int) -> Evaluation:
+    parts = events.observed()
+    return Evaluation(window_view.evaluated(view, parts.used, after_us=None, through_us=through_us), parts, Span())
+
+
+def _touched_windows(
+    view: WindowView, events: Judged, changes: DataFrame, since: Since, *, through_us: int
+) -> Evaluation:
+    """Of each touched entity the ticks after its own earliest change, from the events in reach of them."""
+    start_us = events.start_us
+    changed = window_view.read_events(view, both(changes), start_us=start_us).rows
+    touched = window_view.touched_entities(view, events.used, changed, before_us=since.before_us, through_us=through_us)
+    span = Span(since.after_us, touched.persist())
+    near = window_view.of_touched(view, events.used, touched, after_us=since.after_us)
+    values = window_view.evaluated(view, near, after_us=since.after_us, through_us=through_us)
+    return Evaluation(values, window_view.read_events(view, added(changes), start_us=start_us), span)
 
 
 def _snapshots(
@@ -104,11 +172,12 @@ def _snapshots(
     ticks = snapshot_view.due_ticks(
         view, earliest_us=_earliest_us(view, rows), after_us=after_us, through_us=through_us
     )
+    span = Span(after_us)
     if not ticks:
         nothing = session.createDataFrame([], spark_schema(value_columns(view)))
-        return Evaluation(nothing.withColumn(FLAG, F.lit("")), judged(nothing, view, start_us=start_us))
+        return Evaluation(nothing.withColumn(FLAG, F.lit("")), judged(nothing, view, start_us=start_us), span)
     parts = judged(snapshot_view.taken(view, rows, ticks), view, start_us=start_us).observed()
-    return Evaluation(snapshot_view.evaluated(view, parts.used, ticks, after_us=after_us), parts)
+    return Evaluation(snapshot_view.evaluated(view, parts.used, ticks, after_us=after_us), parts, span)
 
 
 def _earliest_us(view: SnapshotView, rows: Mapping[str, DataFrame]) -> int:

@@ -14,7 +14,8 @@ from skewless.spark.read import is_table
 
 _GENERATIONS = (
     "number BIGINT, view STRING, version INT, table STRING, state STRING, through_us BIGINT, fingerprint STRING, "
-    "sources STRING, history_version BIGINT, served_version BIGINT, run_id STRING, kind STRING, counts STRING"
+    "sources STRING, source_ids STRING, history_version BIGINT, served_version BIGINT, run_id STRING, kind STRING, "
+    "counts STRING"
 )
 _TIMELINE = (
     "revision BIGINT, visible_from_us BIGINT, kind STRING, run_id STRING, "
@@ -46,7 +47,8 @@ class Ledger:
         rows = [
             (
                 one.number, one.view, one.version, one.table, one.state.value, one.through_us, one.fingerprint,
-                json.dumps(dict(one.sources), sort_keys=True), one.history_version, one.served_version,
+                json.dumps(dict(one.sources), sort_keys=True), json.dumps(dict(one.source_ids), sort_keys=True),
+                one.history_version, one.served_version,
                 one.run_id, one.kind, json.dumps(dict(one.counts), sort_keys=True),
             )
             for one in generations
@@ -101,6 +103,7 @@ def _generation(row: Row) -> Generation:
         through_us=row["through_us"],
         fingerprint=row["fingerprint"],
         sources=json.loads(row["sources"]),
+        source_ids=json.loads(row["source_ids"]),
         history_version=row["history_version"],
         served_version=row["served_version"],
         run_id=row["run_id"],

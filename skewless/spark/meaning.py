@@ -29,6 +29,11 @@ _UNORDERED = re.compile(
     r"(?<!\w)(collect_list|collect_set|listagg|first|last|first_value|last_value|any_value|mode)\(", re.I
 )
 _CHOICES = ("Limit", "Sample", "Offset", "Tail")
+#: Nodes that take each row by itself, or only order and place rows, or drop what equals another row altogether.
+_ROW_BY_ROW = frozenset({
+    "Project", "Filter", "Generate", "Union", "SubqueryAlias", "Sort", "Repartition", "RepartitionByExpression",
+    "Deduplicate", "Distinct", "ResolvedHint", "LogicalRDD", "LocalRelation",
+})  # fmt: skip
 _CLOCKS = re.compile(r"\b(current_timestamp|current_date|localtimestamp|now)\(", re.I)
 _WIDTH = "spark.sql.debug.maxToStringFields"
 _COUNTER = re.compile(r"(#|plan_id=|rdd_)(\d+)")
@@ -62,6 +67,8 @@ def describe_transform(session: SparkSession, view: FeatureView) -> dict[str, st
     plan = renumbered(_whole_text(session, analysed))
     _refuse_chance(view, deterministic=bool(analysed.deterministic()), plan=plan)
     _refuse_choice(view, analysed)
+    if not isinstance(view, SnapshotView):
+        _refuse_other_rows(view, analysed)
     return {
         "plan": plan,
         "code": _code(function) if _PYTHON.search(str(analysed.toJSON())) else "",
@@ -156,6 +163,20 @@ def _refuse_choice(view: FeatureView, node: Any) -> None:
     children = node.children()
     for place in range(int(children.size())):
         _refuse_choice(view, children.apply(place))
+
+
+def _refuse_other_rows(view: FeatureView, node: Any) -> None:
+    """Refuse what makes a value row of several source rows: only the changed ones are evaluated again."""
+    name = str(node.nodeName())
+    if name not in _ROW_BY_ROW or node.subqueries().nonEmpty():
+        message = (
+            f"The transform of view '{view.name}' does not take its rows one by one ({name}), so that a changed row "
+            "would change values of others unseen. Aggregate with a WindowView's aggregates, or write a SnapshotView."
+        )
+        raise DefinitionError(message)
+    children = node.children()
+    for place in range(int(children.size())):
+        _refuse_other_rows(view, children.apply(place))
 
 
 def _text(function: Callable[..., Any]) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from delta.tables import DeltaTable
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from skewless.core.names import EVENT_TIMESTAMP
@@ -134,14 +135,12 @@ def read_source(session: SparkSession, pinned: PinnedSource) -> DataFrame:
     return declared_columns(pinned.source, rows)
 
 
-def declared_columns(source: DeltaSource, rows: DataFrame) -> DataFrame:
-    """What a transform sees of a source's rows."""
-    return rows.select(
-        *(
-            F.col(f"`{name}`").alias(EVENT_TIMESTAMP if name == source.event_timestamp else name)
-            for name in source.schema
-        )
+def declared_columns(source: DeltaSource, rows: DataFrame, also: Iterable[Column] = ()) -> DataFrame:
+    """What a transform sees of a source's rows, and further columns."""
+    seen = (
+        F.col(f"`{name}`").alias(EVENT_TIMESTAMP if name == source.event_timestamp else name) for name in source.schema
     )
+    return rows.select(*seen, *also)
 
 
 def empty_source(session: SparkSession, source: DeltaSource) -> DataFrame:

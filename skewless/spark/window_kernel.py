@@ -22,6 +22,8 @@ Integers = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
 
 TIME = "_time_us"
+#: Of an event's key: the tick up to which its rows stand as they are.
+AFTER = "_after_us"
 #: Rows of whole keys that are taken together: enough for numpy, little for memory.
 _ROWS = 200_000
 _LARGEST = 2**63 - 1
@@ -95,8 +97,9 @@ class WindowKernel:
         offset_us: Of the ticks, from 1970.
         tile_us: Events count from the end of their tile on; it is counted from the same alignment.
         floor_us: Everything earlier is folded into this tick; None begins with the first event.
-        after_us: Only later ticks are given; None gives all, an entity's first row included.
         through_us: The last tick.
+
+    Events may carry `_after_us`: then only later ticks of their key are given; else all, a key's first row included.
     """
 
     keys: tuple[str, ...]
@@ -105,7 +108,6 @@ class WindowKernel:
     offset_us: int
     tile_us: int
     floor_us: int | None
-    after_us: int | None
     through_us: int
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -128,8 +130,8 @@ class WindowKernel:
             # before its first tick a key has the values of empty windows: counts of 0, nothing else
             begins = (column.numbers != 0) if value.is_count else column.present
             is_new |= np.where(is_first, begins, np.concatenate(([False], column.differs())))
-        if self.after_us is not None:
-            is_new &= ticks.instants > self.after_us
+        if AFTER in events.column_names:
+            is_new &= ticks.instants > _integers(events[AFTER])[ticks.starts[ticks.key]]
         owners = pa.array(ticks.starts[ticks.key[is_new]])
         keys = [events[name].take(owners) for name in self.keys]
         instants = pa.array(ticks.instants[is_new]).cast(pa.timestamp("us")).cast(pa.timestamp("us", tz="UTC"))

@@ -6,6 +6,7 @@ Spark reads, projects and sorts the events, one shuffle by key; `window_kernel` 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import reduce
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -17,7 +18,8 @@ from skewless.core.view import WindowView
 from skewless.errors import DefinitionError
 from skewless.spark.dtypes import holds, spark_schema
 from skewless.spark.transform import Judged, judged, value_columns
-from skewless.spark.window_kernel import TIME, Part, Value, WindowKernel
+from skewless.spark.value_tables import later_than
+from skewless.spark.window_kernel import AFTER, TIME, Part, Value, WindowKernel
 
 #: Beyond 2**53 a double no longer tells whole units apart.
 _LARGEST_EXACT = float(2**53)
@@ -82,8 +84,9 @@ def evaluated(view: WindowView, events: DataFrame, *, after_us: int | None, thro
 
     Args:
         view: The definition.
-        events: Good rows of `read_events`; all of them, or at least those of the longest window before `after_us`.
-        after_us: Ticks up to this one are known already; None evaluates from the view's start.
+        events: Good rows of `read_events`; of some entities all those in reach of the ticks that are asked for. With
+            `_after_us`, only later ticks of their entity are asked for.
+        after_us: The least `_after_us`; None evaluates from the view's start.
         through_us: The last tick.
 
     Returns:
@@ -102,20 +105,54 @@ def evaluated(view: WindowView, events: DataFrame, *, after_us: int | None, thro
         offset_us=view.schedule.offset_us,
         tile_us=view.tile_us,
         floor_us=_floor_us(view, after_us),
-        after_us=after_us,
         through_us=through_us,
     )
     read = (_read(one, events).alias(name) for one, name in inputs.items())
     ties = {f"_tie_{place}": column for place, column in enumerate(_ties(view, events))}
     order = (column.alias(name) for name, column in ties.items())
-    narrow = _in_reach(view, events).select(*keys, F.unix_micros(EVENT_TIMESTAMP).alias(TIME), *read, *order)
+    after = [AFTER] if AFTER in events.columns else []
+    time = F.unix_micros(EVENT_TIMESTAMP).alias(TIME)
+    narrow = _in_reach(view, events).select(*keys, time, *after, *read, *order)
     by_key = narrow.repartition(*keys).sortWithinPartitions(*keys, TIME, *ties).drop(*ties)
     return by_key.mapInArrow(kernel, spark_schema(value_columns(view))).withColumn(FLAG, F.lit(""))
 
 
-def reach_us(view: WindowView) -> int:
-    """How far before a tick its events may lie: the longest window and one tile, in microseconds."""
-    return longest_us(view) + view.tile_us
+def touched_entities(
+    view: WindowView, events: DataFrame, changed: DataFrame, *, before_us: int, through_us: int
+) -> DataFrame:
+    """The entities whose values may differ from what is known of them, and from where on.
+
+    Args:
+        view: The definition.
+        events: Good rows of `read_events`, all of them.
+        changed: Events that came or went since they were read last.
+        before_us: The last tick that was evaluated.
+        through_us: The last tick to evaluate.
+
+    Returns:
+        Keys, each once, and `_after_us`: the entity's values at ticks up to it stand as they are.
+    """
+    keys, time = view.entity.key_names, F.unix_micros(EVENT_TIMESTAMP)
+    before = F.lit(before_us)
+    found = changed.select(*keys, F.least(time, before).alias(AFTER))
+    if through_us > before_us:
+        # an event enters when its tile ends, and leaves each window that much later
+        moves = {
+            0,
+            *(duration_us(part.over) for one in view.aggregates.values() for part in one.windows() if part.over),
+        }
+        spans = [(time >= before_us - over - view.tile_us) & (time < through_us - over) for over in sorted(moves)]
+        found = found.unionByName(events.filter(reduce(Column.__or__, spans)).select(*keys, before.alias(AFTER)))
+    return found.groupBy(*keys).agg(F.min(AFTER).alias(AFTER))
+
+
+def of_touched(view: WindowView, events: DataFrame, touched: DataFrame, *, after_us: int) -> DataFrame:
+    """The events that the values of touched entities need, with `_after_us`, of which `after_us` is the least."""
+    schedule, time, reach_us = view.schedule, F.unix_micros(EVENT_TIMESTAMP), longest_us(view) + view.tile_us
+    last_known = F.col(AFTER) - F.pmod(F.col(AFTER) - schedule.offset_us, F.lit(schedule.every_us))
+    # the constant bound reaches the files, the other one is exact
+    near = events.filter(later_than(schedule.floor_us(after_us) - reach_us - 1))
+    return near.join(touched, list(view.entity.key_names)).filter(time >= last_known - reach_us)
 
 
 def longest_us(view: WindowView) -> int:

@@ -8,6 +8,7 @@ The arithmetic alone, without Spark and over more definitions: tests/unit/test_w
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -25,8 +26,9 @@ from skewless.core.entity import Entity
 from skewless.core.source import DeltaSource
 from skewless.core.time import from_us
 from skewless.core.view import WindowView
-from skewless.spark.value_tables import later_than
-from skewless.spark.window_view import evaluated, reach_us, read_events
+from skewless.spark.span import Span
+from skewless.spark.window_view import evaluated, of_touched, read_events, touched_entities
+from tests.support.bits import bits
 from tests.support.frames import assert_same_rows, frame, rows_of
 from tests.support.oracle_windows import Agg, Event, mean, window_values
 
@@ -258,21 +260,37 @@ def test_windows_on_any_number_of_partitions_are_the_same_bits(spark: SparkSessi
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_windows_after_a_tick_equal_the_full_evaluation_behind_it(spark: SparkSession, name: str) -> None:
-    """From all events, and from those alone that the product reads: a longest window and a tile before the tick."""
-    case, view = CASES[name], view_of(CASES[name])
-    events = drawn(case, seed=5, examples=100)
-    full, rows = brute_rows(case, events), frame(spark, EVENTS, event_rows(events)).persist()
-    known = [case.begins + case.every * step + side for step, side in ((4, -1), (7, case.offset), (13, 1))]
-    told, expected = [], []
-    for place, after_us in enumerate(known):
-        near = rows.filter(later_than(view.schedule.floor_us(after_us) - reach_us(view) - 1))
-        for which, given in (("all", rows), ("near", near)):
-            fresh = evaluated(view, given, after_us=after_us, through_us=through_of(case))
-            told.append(fresh.select(F.lit(place).alias("place"), F.lit(which).alias("which"), "*"))
-            expected += [(place, which, *row) for row in full if row[2] > after_us]
-    assert_same_rows(reduce(DataFrame.unionByName, told), expected)
-    rows.unpersist()
+def test_windows_of_touched_entities_alone_make_the_full_evaluation_of_what_was_known(
+    spark: SparkSession, name: str
+) -> None:
+    """Events come and go; of each touched entity its later ticks are told again, of all others nothing."""
+    case, view, rng = CASES[name], view_of(CASES[name]), Random(6)
+    events, gone = drawn(case, seed=5, examples=100), drawn(case, seed=7, examples=100)
+    come = [event for event in events if rng.random() < 0.1]
+    gone = [event for event in gone if rng.random() < 0.1]
+    then = [*(event for event in events if not any(event is one for one in come)), *gone]
+    good = frame(spark, EVENTS, event_rows(events)).persist()
+    changed = frame(spark, EVENTS, event_rows([*come, *gone]))
+    known, wanted = brute_rows(case, then), brute_rows(case, events)
+    fresh_ones, replaced, before = [], [], []
+    first_us = case.begins - (case.begins - case.offset) % case.every
+    for place, steps in enumerate((4, 8, 11)):
+        before_us, least_us = first_us + steps * case.every, min(time_us for _, time_us, _ in [*come, *gone])
+        touched = touched_entities(view, good, changed, before_us=before_us, through_us=through_of(case))
+        near = of_touched(view, good, touched, after_us=least_us)
+        fresh = evaluated(view, near, after_us=least_us, through_us=through_of(case))
+        stood = [row for row in known if row[2] <= before_us]
+        before += [(place, *row) for row in stood]
+        columns = ", ".join(f"`{field.name}` {field.dataType.simpleString()}" for field in fresh.schema)
+        history = frame(spark, columns, [(*row[:2], from_us(row[2]), *row[3:]) for row in stood])
+        for found, rows in ((fresh_ones, fresh), (replaced, Span(least_us, touched).of(history))):
+            found.append(rows.select(F.lit(place).alias("place"), *fresh.columns))
+    told = Counter(bits(row) for row in before)
+    told.subtract(bits(row) for row in rows_of(reduce(DataFrame.unionByName, replaced)))
+    assert 0 < told.total() < len(before), "some statements are told again, and some stand"
+    told.update(bits(row) for row in rows_of(reduce(DataFrame.unionByName, fresh_ones)))
+    assert told == Counter(bits((place, *row)) for place in range(3) for row in wanted)
+    good.unpersist()
 
 
 def test_windows_of_null_keys_and_values_without_a_sum_are_set_aside(spark: SparkSession) -> None:

@@ -8,7 +8,7 @@ import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from skewless.spark.changes import BARE, CHANGE, NEWEST, compared, newly_served
+from skewless.spark.changes import BARE, CHANGE, NEWEST, compared, newly_served, not_outdated
 from tests.support.frames import assert_same_rows
 from tests.support.statements import HISTORY, NAN, STATES, T0, VIEW, said
 
@@ -127,3 +127,23 @@ def test_served_rows_tell_of_bits_and_event_times_and_nothing_else(spark: SparkS
     assert_same_rows(told, [(1, T0, -0.0, None, ""), (3, T0 + 1, 3.0, None, "")])
     back = served(spark, before[3:], [(4, T0, 4.0, None, "")])
     assert_same_rows(back, [(4, T0, 4.0, None, "")])
+
+
+def test_scattered_range_in_which_something_was_retracted_leaves_the_entity_to_all_of_its_history(
+    spark: SparkSession,
+) -> None:
+    fresh = [(1, T0, 1.0, ["a"], ""), (2, T0, 2.0, ["a"], "")]
+    known = said(spark, (1, T0 + 1, 9.0, ["a"], "", 5), schema=HISTORY)
+    bare = compared(VIEW, said(spark, *fresh), known, is_scattered=True).select("user_id", NEWEST, BARE)
+    assert_same_rows(bare, [(1, True, True), (1, False, True), (2, True, False)])
+    bare = compared(VIEW, said(spark, *fresh), known).select("user_id", NEWEST, BARE)
+    assert_same_rows(bare, [(1, True, False), (1, False, False), (2, True, False)])
+
+
+def test_entity_of_which_something_newer_is_served_is_outdated(spark: SparkSession) -> None:
+    after = said(spark, *((user, T0, 1.0, [], "") for user in range(5)))
+    served = [(0, T0 - 1, 0.0, [], "", 5), (1, T0, 0.0, [], "", 5), (2, T0 + 1, 0.0, [], "", 5)]
+    # what was newer once was taken back since; and 3 is absent
+    served += [(1, T0 + 9, 0.0, [], "", 4), (3, T0 + 9, 0.0, [], "", 4), (3, None, None, None, "absent", 5)]
+    told = not_outdated(VIEW, after, said(spark, *served, schema=f"{STATES}, _gen bigint"))
+    assert_same_rows(told.select("user_id"), [(0,), (1,), (3,), (4,)])

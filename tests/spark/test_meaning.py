@@ -143,6 +143,37 @@ def test_transform_that_keeps_rows_by_chance_is_refused_in_one_line(spark: Spark
     assert "\n" not in str(caught.value)
 
 
+OF_OTHER_ROWS = {
+    "aggregate": lambda rows: rows.groupBy("user_id", "event_timestamp").agg(F.sum("spend").alias("spend")),
+    "window": lambda rows: rows.withColumn("spend", F.sum("spend").over(Window.partitionBy("user_id"))),
+    "join": lambda rows: rows.join(rows.select("user_id").distinct(), "user_id", "left_semi"),
+    "subtract": lambda rows: columns(rows).subtract(columns(rows.where("spend < 0"))),
+}
+
+
+@pytest.mark.parametrize("transform", OF_OTHER_ROWS.values(), ids=OF_OTHER_ROWS)
+def test_value_row_made_of_several_source_rows_is_refused_in_one_line(spark: SparkSession, transform: Any) -> None:
+    """A changed source row would change values of others, and nothing would evaluate those again."""
+
+    def made(rows: DataFrame) -> DataFrame:
+        return columns(transform(rows))
+
+    window = WindowView(name="w", entity=USER, source=SOURCE, events=made, aggregates={"n": Count(over=days(1))})
+    for view in (row_view(made), window):
+        with pytest.raises(DefinitionError, match="one by one") as caught:
+            describe_transform(spark, view)
+        assert "\n" not in str(caught.value)
+    assert describe_transform(spark, snapshot_view(lambda sources, _: made(sources["buys"]).drop("event_timestamp")))
+
+
+def test_row_by_row_transform_of_several_steps_is_accepted(spark: SparkSession) -> None:
+    def steps(rows: DataFrame) -> DataFrame:
+        named = rows.where("spend > 0").select("*", F.explode(F.split("shop", ",")).alias("one")).where("one <> ''")
+        return columns(named.unionByName(named).repartition(3).orderBy("spend"))
+
+    assert describe_transform(spark, row_view(steps))["plan"]
+
+
 def test_transform_that_drops_equal_rows_is_accepted(spark: SparkSession) -> None:
     assert describe_transform(spark, row_view(lambda rows: columns(rows).dropDuplicates()))["plan"]
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
 from skewless.core.aggregate import Aggregate, Count, CountDistinct, Mean, Sum
 from skewless.core.dtypes import Float64, Int64, Timestamp
@@ -15,6 +16,7 @@ from skewless.core.time import days
 from skewless.core.view import WindowView
 from skewless.errors import DefinitionError
 from skewless.spark.transform import Tally
+from skewless.spark.window_kernel import AFTER
 from skewless.spark.window_view import evaluated, read_events
 from tests.support.frames import assert_same_rows, at, frame, us
 
@@ -38,7 +40,10 @@ def view_of(**aggregates: Aggregate) -> WindowView:
 def told(
     spark: SparkSession, view: WindowView, rows: list[tuple[Any, ...]], *, through: int, after_us: int | None = None
 ) -> DataFrame:
-    return evaluated(view, frame(spark, RAW, rows), after_us=after_us, through_us=through)
+    events = frame(spark, RAW, rows)
+    if after_us is not None:
+        events = events.withColumn(AFTER, F.lit(after_us))
+    return evaluated(view, events, after_us=after_us, through_us=through)
 
 
 def test_event_at_a_tick_belongs_to_the_next_one_and_leaves_with_its_window(spark: SparkSession) -> None:

@@ -9,7 +9,7 @@ bits; codes of negative doubles not turned round. Equal by these tests: touching
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from math import gcd
 from random import Random
 from typing import Any
@@ -17,7 +17,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from skewless.spark.window_kernel import TIME, Code, Part, Value, WindowKernel, whole_keys
+from skewless.spark.window_kernel import AFTER, TIME, Code, Part, Value, WindowKernel, whole_keys
 from tests.support.bits import bits
 from tests.support.oracle_windows import Agg, Event, window_values
 
@@ -34,16 +34,20 @@ def drawn(rng: Random, *, every: int) -> list[Event]:
     return sorted(found, key=lambda one: (one[0], one[1], one[2]["n"] is not None, one[2]["n"] or 0))
 
 
-def batches(events: list[Event], *, rows: int) -> Iterator[pa.RecordBatch]:
-    times = [event_us for _, event_us, _ in events]
+def batches(events: list[Event], *, rows: int, after: Mapping[int, int] | None = None) -> Iterator[pa.RecordBatch]:
+    keys, times = [key[0] for key, _, _ in events], [event_us for _, event_us, _ in events]
     numbers = pa.array([columns["n"] for _, _, columns in events], pa.int64())
-    table = pa.table({"key": pa.array([key[0] for key, _, _ in events], pa.int64()), TIME: times, "_n": numbers})
-    yield from table.to_batches(max_chunksize=rows)
+    columns = {"key": pa.array(keys, pa.int64()), TIME: pa.array(times, pa.int64()), "_n": numbers}
+    if after is not None:
+        columns[AFTER] = pa.array([after[key] for key in keys], pa.int64())
+    yield from pa.table(columns).to_batches(max_chunksize=rows)
 
 
-def told(kernel: WindowKernel, events: list[Event], *, rows: int = 7) -> list[tuple[Any, ...]]:
+def told(
+    kernel: WindowKernel, events: list[Event], *, rows: int = 7, after: Mapping[int, int] | None = None
+) -> list[tuple[Any, ...]]:
     found = []
-    for batch in kernel(batches(events, rows=rows)):
+    for batch in kernel(batches(events, rows=rows, after=after)):
         columns = [batch.column(0), batch.column(1).cast(pa.int64()), *batch.columns[2:]]
         found += list(zip(*(column.to_pylist() for column in columns), strict=True))
     return found
@@ -60,19 +64,25 @@ def test_kernel_gives_what_brute_force_gives(seed: int) -> None:
     aggregates = {f"f{place}": aggregate(kind, over) for place, (kind, over) in enumerate(kinds)}
     rules = {"every_us": every, "offset_us": offset % every, "through_us": through, "start_us": start}
     full = [(*key, tick, *values.values()) for key, tick, values in window_values(events, aggregates, **rules)]
-    after = rng.choice((None, rng.randrange(-1, 8) * every + rng.randrange(every)))
-    expected = [row for row in full if after is None or row[1] > after]
+    after = {key: rng.randrange(-1, 8) * every + rng.randrange(every) for key in range(5)}
+    after = rng.choice((None, after, dict.fromkeys(after, after[0])))
+    expected = [row for row in full if after is None or row[1] > after[row[0]]]
+    tile = gcd(every, *(over for _, over in kinds))
+    if after is not None:
+        # what the product reads of a key: a longest window and a tile before the last tick that is known of it
+        reach = max(over for _, over in kinds) + tile
+        known = {key: instant - (instant - offset) % every for key, instant in after.items()}
+        events = [event for event in events if event[1] >= known[event[0][0]] - reach]
     kernel = WindowKernel(
         keys=("key",),
         values=tuple(Value(f"f{place}", (Part(kind, "_n", over),)) for place, (kind, over) in enumerate(kinds)),
         every_us=every,
         offset_us=offset % every,
-        tile_us=gcd(every, *(over for _, over in kinds)),
-        floor_us=floor(start, after, every=every, offset=offset % every),
-        after_us=after,
+        tile_us=tile,
+        floor_us=floor(start, after and min(after.values()), every=every, offset=offset % every),
         through_us=through,
     )
-    assert bits(tuple(told(kernel, events))) == bits(tuple(expected))
+    assert bits(tuple(told(kernel, events, after=after))) == bits(tuple(expected))
 
 
 def aggregate(kind: str, over: int) -> Agg:
@@ -91,7 +101,7 @@ def floor(start: int | None, after: int | None, *, every: int, offset: int) -> i
 
 def test_sum_of_integers_past_64_bits_is_refused_and_a_wrapped_running_total_is_not() -> None:
     def kernel(over: int) -> WindowKernel:
-        return WindowKernel(("key",), (Value("f", (Part("sum", "_n", over),)),), 1, 0, 1, None, None, 9)
+        return WindowKernel(("key",), (Value("f", (Part("sum", "_n", over),)),), 1, 0, 1, None, 9)
 
     events = [((0,), time, {"n": 2**62}) for time in range(4)]
     assert [row[2] for row in told(kernel(1), events)] == [2**62, None]

@@ -1,0 +1,46 @@
+"""The part of a view's statements that an evaluation covers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from skewless.core.names import EVENT_TIMESTAMP
+from skewless.spark.value_tables import later_than
+from skewless.spark.window_kernel import AFTER
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Which statements were evaluated again; those outside stand as they are.
+
+    Attributes:
+        after_us: Only those of later event times; None is all of time.
+        touched: Of these, keys with `event_timestamp`: these pairs alone. Or keys with `_after_us`: of these entities
+            the later ones alone. None is all of them. It is persisted.
+    """
+
+    after_us: int | None = None
+    touched: DataFrame | None = None
+
+    @property
+    def is_scattered(self) -> bool:
+        """True when an entity may have newer statements outside of it."""
+        return self.touched is not None and EVENT_TIMESTAMP in self.touched.columns
+
+    def of(self, history: DataFrame) -> DataFrame:
+        """The rows of history in it."""
+        near = history.filter(later_than(self.after_us))
+        if self.touched is None:
+            return near
+        if self.is_scattered:
+            return near.join(self.touched, self.touched.columns, "left_semi")
+        keys = [name for name in self.touched.columns if name != AFTER]
+        return near.join(self.touched, keys).filter(F.unix_micros(EVENT_TIMESTAMP) > F.col(AFTER)).drop(AFTER)
+
+    def release(self) -> None:
+        """Forget what was persisted."""
+        if self.touched is not None:
+            self.touched.unpersist()
