@@ -4,7 +4,7 @@ PYTHON := .venv/bin/python
 PYTEST := $(PYTHON) -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-reset test test-unit test-long lint format lock build stop clean
+.PHONY: help setup demo demo-reset test test-unit test-long soak bench lint format lock build stop clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,13 @@ test-unit: setup  ## the tests that need neither a JVM nor a node
 
 test-long: setup  ## what takes too long for every change: each stage of a week as a job of its own
 	@$(PYTEST) tests/long
+
+soak: setup  ## lives of chance against the rule: make soak SECONDS=600 SEED=7
+	@SOAK_SECONDS=$(or $(SECONDS),600) SOAK_SEED=$(or $(SEED),$(shell date +%s)) \
+		$(PYTEST) tests/flows/test_soak.py -o log_cli=true --log-cli-level=INFO
+
+bench: setup  ## materialization over its floor, 10 million events: about 10 minutes
+	@$(PYTHON) scripts/bench_materialize.py
 
 lint: setup  ## style, types and walls
 	@.venv/bin/ruff check .

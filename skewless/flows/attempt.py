@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from time import perf_counter
@@ -71,8 +72,11 @@ class Attempt:
     @staticmethod
     def begin(shop: Workshop, command: str) -> Attempt:
         """Look at where the project stands, after finishing what an earlier process did not get to write down."""
-        applied, timeline = shop.applied(), synced_timeline(shop)
-        known = settle(shop, shop.ledger.generations(), timeline=timeline, applied=applied)
+        applied, ledger = shop.applied(), shop.ledger
+        with ThreadPoolExecutor(1) as beside:
+            generations = beside.submit(ledger.generations)
+            timeline = synced_timeline(shop)
+        known = settle(shop, generations.result(), timeline=timeline, applied=applied)
         return Attempt(shop, command, timeline, applied, known, new_run_id(shop), shop.clock.now_us())
 
     def look_up(self, view: FeatureView) -> Situation:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -18,12 +19,15 @@ from skewless.core.resolver import value_status
 from skewless.core.service import FeatureService
 from skewless.core.time import format_instant, from_us, to_us
 from skewless.core.vector import Status
+from skewless.core.view import FeatureView
 from skewless.errors import UsageError
 from skewless.flows.online_reading import open_client
+from skewless.flows.parity_causes import Inquiry, Suspect
 from skewless.flows.point_in_time import Pins, pinned
 from skewless.flows.recover import synced_timeline
 from skewless.flows.workshop import Workshop
-from skewless.online.codec import same_bits
+from skewless.online.codec import Key, same_bits
+from skewless.online.reader import Reader
 from skewless.spark.dtypes import spark_schema
 
 _TIME = "timestamp"
@@ -43,7 +47,7 @@ class Mismatch:
         feature: `view:feature`, or a view for its event time.
         online: What the client answered.
         offline: What history says.
-        cause: missing row, tampered, extra row, status or event time.
+        cause: One of `Cause`.
     """
 
     keys: Mapping[str, object]
@@ -101,36 +105,32 @@ def certify(shop: Workshop, service: FeatureService, *, sample: int | None = Non
 
     Raises:
         UsageError: The environment has no online store, or nothing was ever served.
+        DefinitionConflict: The service has other features than what was applied.
     """
     if shop.online is None:
         raise UsageError(f"Environment '{shop.settings.env}' has no online store to compare with.")
+    contract = shop.contract_hash(service, shop.applied())
     pins = pinned(shop, service, synced_timeline(shop))
     keys = _entities(shop, pins, sample)
     if not keys:
         raise UsageError(f"Nothing of service '{service.name}' was ever served. Run `skewless run` first.")
     shop.say(f"{service.name}: comparing {len(keys):,} entities…")
-    online, revision, at_us = _online(shop, service, keys)
-    offline = _offline(shop, pins, keys, at_us=at_us)
-    dtypes = {f"{view.name}:{one.name}": one.dtype for view in pins.views for one in view.features}
-    found = [
-        mismatch
-        for key, left, right in zip(keys, online, offline, strict=True)
-        for mismatch in _differences(key, left, right, dtypes)
-    ]
-    causes: dict[str, int] = {}
-    for mismatch in found:
-        causes[mismatch.cause] = causes.get(mismatch.cause, 0) + 1
+    with open_client(shop) as client, client.snapshot() as pin:
+        online, revision, at_us = _online(pin, service, keys)
+        offline = _offline(shop, pins, keys, at_us=at_us)
+        found = list(_differences(pins, zip(keys, online, offline, strict=True)))
+        mismatches = list(_with_causes(shop, pins, pin, found, at_us=at_us)) if found else []
     certificate = Certificate(
         service=service.name,
-        contract_hash=shop.applied().contract_hashes[service.name],
+        contract_hash=contract,
         revision=revision,
         at_us=at_us,
         sampled=len(keys),
         cells=len(keys) * (len(service.features) + len(pins.views)),
-        mismatches=len(found),
-        causes=causes,
-        upper_bound=None if found else min(1.0, _RULE_OF_THREE / len(keys)),
-        examples=tuple(found[:_SHOWN]),
+        mismatches=len(mismatches),
+        causes=dict(Counter(one.cause for one in mismatches)),
+        upper_bound=None if mismatches else min(1.0, _RULE_OF_THREE / len(keys)),
+        examples=tuple(mismatches[:_SHOWN]),
     )
     return _kept(shop, certificate)
 
@@ -154,16 +154,14 @@ Answer = Mapping[str, tuple[str, object]]
 
 
 def _online(
-    shop: Workshop, service: FeatureService, keys: Sequence[Mapping[str, object]]
+    pin: Reader, service: FeatureService, keys: Sequence[Mapping[str, object]]
 ) -> tuple[list[Answer], int | None, int]:
     """The client's answers, all of one revision at one instant."""
     answers: list[Answer] = []
-    with open_client(shop) as client, client.snapshot() as pin:
-        for start in range(0, len(keys), _CHUNK):
-            chunk = keys[start : start + _CHUNK]
-            batch = pin.get_many(service.name, chunk, deadline_ms=_DEADLINE_MS)
-            answers += [_online_answer(vector) for vector in batch]
-            revision, at_us = batch.revision, to_us(batch.at)
+    for start in range(0, len(keys), _CHUNK):
+        batch = pin.get_many(service.name, keys[start : start + _CHUNK], deadline_ms=_DEADLINE_MS)
+        answers += [_online_answer(vector) for vector in batch]
+        revision, at_us = batch.revision, to_us(batch.at)
     return answers, revision, at_us
 
 
@@ -197,28 +195,54 @@ def _offline_answer(answers: Mapping[str, Mapping[str, Any]], pins: Pins) -> Ans
     return told
 
 
-def _differences(
-    keys: Mapping[str, object], online: Answer, offline: Answer, dtypes: Mapping[str, DType]
-) -> Iterable[Mismatch]:
-    for name, (status, value) in online.items():
-        other_status, other = offline[name]
-        if status == other_status and _is_same(dtypes.get(name), value, other):
-            continue
-        cause = _cause(status, other_status)
-        yield Mismatch(keys, name, f"{status} {value!r}", f"{other_status} {other!r}", cause)
+@dataclass(frozen=True, slots=True)
+class _Difference:
+    """A cell that both sides know otherwise; `feature` is None for the event time."""
+
+    keys: Mapping[str, object]
+    view: FeatureView
+    feature: str | None
+    online: tuple[str, object]
+    offline: tuple[str, object]
+
+    @property
+    def key(self) -> Key:
+        """The entity."""
+        return tuple(self.keys.values())
 
 
-def _cause(online: str, offline: str) -> str:
-    if online == offline:
-        return "event time" if online == "event_time" else "tampered"
-    if online == Status.NOT_FOUND.value:
-        return "missing row"
-    return "extra row" if offline == Status.NOT_FOUND.value else "status"
+def _differences(pins: Pins, answered: Iterable[tuple[Mapping[str, object], Answer, Answer]]) -> Iterator[_Difference]:
+    cells = [(feature_reference(view.name, one.name), view, one) for view in pins.views for one in view.features]
+    for keys, online, offline in answered:
+        for name, view, feature in cells:
+            if name in online and not _is_same_cell(feature.dtype, online[name], offline[name]):
+                yield _Difference(keys, view, feature.name, online[name], offline[name])
+        for view in pins.views:
+            if online[view.name] != offline[view.name]:
+                yield _Difference(keys, view, None, online[view.name], offline[view.name])
 
 
-def _is_same(dtype: DType | None, online: object, offline: object) -> bool:
-    # an event time has no type of its own: both are microseconds, or nothing
-    return online == offline if dtype is None else same_bits(dtype, online, offline)
+def _is_same_cell(dtype: DType, online: tuple[str, object], offline: tuple[str, object]) -> bool:
+    return online[0] == offline[0] and same_bits(dtype, online[1], offline[1])
+
+
+def _with_causes(
+    shop: Workshop, pins: Pins, pin: Reader, found: Sequence[_Difference], *, at_us: int
+) -> Iterator[Mismatch]:
+    """Name the cause of each difference; the client tells once per entity how it came by its answer."""
+    entities = {one.key: one.keys for one in found}
+    explained = {
+        key: {one.view: one for one in pin.explain(pins.service.name, keys).views} for key, keys in entities.items()
+    }
+    suspects = {
+        (one.key, one.view.name): Suspect(one.view, one.key, explained[one.key][one.view.name]) for one in found
+    }
+    inquiry = Inquiry(shop, pins, tuple(suspects.values()), at_us=at_us)
+    for one in found:
+        cause = inquiry.cause(suspects[one.key, one.view.name], one.feature, one.online)
+        feature = one.view.name if one.feature is None else feature_reference(one.view.name, one.feature)
+        left, right = (f"{status} {value!r}" for status, value in (one.online, one.offline))
+        yield Mismatch(one.keys, feature, left, right, cause.value)
 
 
 def _as_us(at: datetime | None) -> int | None:

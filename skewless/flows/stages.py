@@ -20,6 +20,7 @@ from skewless.flows.due import Work, due, pinned_sources
 from skewless.flows.materialize import materialize, number_works
 from skewless.flows.publish import move, refuse_unsettled
 from skewless.flows.side_by_side import side_by_side
+from skewless.flows.unapplied import refuse_changed
 from skewless.flows.validate import validate as judge
 from skewless.spark.readiness import ready_through_us
 
@@ -53,6 +54,7 @@ def works_due(attempt: Attempt, views: tuple[FeatureView, ...], through: datetim
     Raises:
         NothingToDo: No source changed and no tick came due.
         UpstreamNotReady: Nothing is due but ticks that wait for a source.
+        DefinitionConflict: A view is not what was applied.
     """
     shop, now_us = attempt.shop, attempt.shop.clock.now_us()
     limit = None if through is None else to_us(through)
@@ -78,6 +80,7 @@ def works_due(attempt: Attempt, views: tuple[FeatureView, ...], through: datetim
         shop.say(message)
     if not works:
         raise NothingToDo("No source changed and no tick came due. Nothing to do.")
+    refuse_changed(shop, (work.view for work in works), attempt.applied)
     return works
 
 

@@ -79,11 +79,13 @@ def train(shop: Workshop, spine: DataFrame, request: Request) -> TrainingSet:
 
     Raises:
         UsageError: The spine cannot be joined, or the mode does not exist.
+        DefinitionConflict: The service or one of its views is not what was applied.
     """
     if request.mode not in MODES:
         raise UsageError(f"Join '{request.mode}' does not exist. Use one of {', '.join(MODES)}.")
     begun = perf_counter()
     pins = pinned(shop, request.service, synced_timeline(shop))
+    views, contract = view_facts(shop, pins), shop.contract_hash(request.service, shop.applied())
     check_spine(spine, pins.views, service=request.service, time_column=request.time_column)
     shop.say(f"Joining {len(request.service.features)} features of {len(pins.views)} views, {request.mode}…")
     as_served = request.mode == "as-served"
@@ -100,11 +102,11 @@ def train(shop: Workshop, spine: DataFrame, request: Request) -> TrainingSet:
         Manifest(
             project=shop.settings.project,
             service=request.service.name,
-            contract_hash=shop.applied().contract_hashes[request.service.name],
+            contract_hash=contract,
             mode=request.mode,
             time_column=request.time_column,
             features=tuple(str(ref) for ref in request.service.features),
-            views=view_facts(shop, pins),
+            views=views,
             tables=pins.tables,
             timeline=_range(pins),
             spine={"rows": rows, "content_hash": spine_hash},

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 from skewless.config.settings import Settings
 from skewless.core.clock import Clock, SystemClock
-from skewless.core.service import Definitions
+from skewless.core.fingerprint import contract_hash, digest, view_meaning
+from skewless.core.service import Definitions, FeatureService
 from skewless.core.serving import ServedView, served_view
 from skewless.core.source import DeltaSource
 from skewless.core.view import FeatureView
@@ -37,6 +38,10 @@ if TYPE_CHECKING:
     from skewless.spark.value_tables import ValueTables
 
 LEASE_TTL = timedelta(seconds=60)
+CHANGED = (
+    "View '{view.name}' v{view.version} is not what was applied under this version. See `skewless plan`; raise its "
+    "version to change values, or take the change back."
+)
 
 
 def quiet(_: str) -> None:
@@ -147,13 +152,28 @@ class Workshop:
         """The fingerprint under which a view was applied.
 
         Raises:
-            DefinitionConflict: This version of it was not applied.
+            DefinitionConflict: This version of it was not applied, or means something else than what was. Whether its
+                transform does, only Spark can tell: see `unapplied`.
         """
         document = applied.document("view", view.name)
         if document is None or document.get("version") != view.version:
             message = f"View '{view.name}' v{view.version} was not applied. Run `skewless plan`, then `skewless apply`."
             raise DefinitionConflict(message)
+        if digest(view_meaning(view, document["meaning"]["transform"])) != applied.fingerprints[view.name]:
+            raise DefinitionConflict(CHANGED.format(view=view))
         return applied.fingerprints[view.name]
+
+    def contract_hash(self, service: FeatureService, applied: AppliedProject) -> str:
+        """The contract hash under which a service was applied.
+
+        Raises:
+            DefinitionConflict: It was not applied, or with other features.
+        """
+        known = applied.contract_hashes.get(service.name)
+        if known is None or known != contract_hash(service, applied.fingerprints):
+            message = f"Service '{service.name}' is not what was applied. See `skewless plan`, then `skewless apply`."
+            raise DefinitionConflict(message)
+        return known
 
     def served(self, view: FeatureView, applied: AppliedProject) -> ServedView:
         """How a view is read online."""

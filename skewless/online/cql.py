@@ -117,5 +117,15 @@ def select_exactly(keyspace: str, view: ServedView) -> str:
     return f"SELECT {columns} FROM {_table(keyspace, view)} WHERE {key} IN ? AND gen = ?"
 
 
+def select_keys(keyspace: str, view: ServedView) -> str:
+    """The key of every entity of a table."""
+    return f"SELECT DISTINCT {quoted(key_column(view))} FROM {_table(keyspace, view)}"
+
+
+def select_heads(keyspace: str, view: ServedView) -> str:
+    """All rows of one entity: gen, event_us."""
+    return f"SELECT gen, event_us FROM {_table(keyspace, view)} WHERE {quoted(key_column(view))} = ?"
+
+
 def _table(keyspace: str, view: ServedView) -> str:
     return f"{quoted(keyspace)}.{quoted(view.table)}"

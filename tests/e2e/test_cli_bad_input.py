@@ -5,9 +5,14 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+
+from skewless.registry.holder import Holder
+from skewless.registry.leases import Leases
+from skewless.registry.local import LocalStore
 
 pytestmark = pytest.mark.e2e
 
@@ -74,3 +79,12 @@ def test_a_closed_pipe_is_no_defect(run):
     done = run("bash", "-c", f"{SKEWLESS} status --env ci | true; exit ${{PIPESTATUS[0]}}")
     assert done.returncode in {0, 141}
     assert "defect" not in done.stderr
+
+
+def test_a_second_run_is_refused_with_code_twelve_while_another_process_holds_the_project(run, tmp_path):
+    leases, name = Leases(LocalStore(tmp_path / "state" / "registry")), "project-ci"
+    with leases.held(name, holder=Holder.here("run by somebody else"), ttl=timedelta(minutes=1)):
+        for command in ("run", "materialize", "apply", "rollback"):
+            done = run(SKEWLESS, command)
+            assert (done.returncode, done.stderr.count("\n")) == (12, 1), done.stderr
+            assert "run by somebody else" in done.stderr

@@ -29,7 +29,6 @@ def test_visibility_story(project: Project) -> None:
     _revert_restates_what_was_known_before_and_leaves_the_past_alone(project)
     _quarantined_rows_are_counted_and_kept(project)
     _tick_waits_until_its_source_is_ready(project)
-    _parity_finds_a_tampered_cell(project)
 
 
 def _same(project: Project, user: int) -> None:
@@ -200,21 +199,3 @@ def _tick_waits_until_its_source_is_ready(project: Project) -> None:
     assert project.online(8).values["spend:spend_7d"] == 91.0
     _same(project, 8)
     project.shop.__dict__["definitions"] = given
-
-
-def _parity_finds_a_tampered_cell(project: Project) -> None:
-    clean = project.store.parity("scoring")[0]
-    assert (clean.mismatches, clean.sampled) == (0, 2)
-    link = project.shop.online
-    assert link is not None
-    view = project.shop.definitions.view("last_order")
-    table = project.shop.served(view, project.shop.applied()).table
-    space = link.target.keyspace
-    newest = max(row[0] for row in link.session.execute(f'SELECT gen FROM "{space}"."{table}" WHERE user_id = 7'))
-    link.session.execute(
-        f'UPDATE "{space}"."{table}" USING TIMESTAMP {newest + 1} SET amount = 0.25 '
-        f"WHERE user_id = 7 AND gen = {newest}"
-    )
-    tampered = project.store.parity("scoring")[0]
-    assert dict(tampered.causes) == {"tampered": 1}
-    assert tampered.examples[0].feature == "last_order:amount"

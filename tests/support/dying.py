@@ -35,6 +35,13 @@ def fails_at(spark: Any, failpoint: str, work: Callable[[], object]) -> None:
     assert os.WEXITSTATUS(status) == 1, f"{failpoint} was never reached"
 
 
+def may_die_at(spark: Any, failpoint: str, work: Callable[[], object]) -> None:
+    """Do something in a process that a failpoint kills when it is reached, and that ends well when it is not."""
+    status = _forked(spark, failpoint, work)
+    is_killed = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
+    assert is_killed or status == 0, f"{failpoint}: the process ended with {status}"
+
+
 def _forked(spark: Any, failpoint: str, work: Callable[[], object]) -> int:
     pid = os.fork()
     if pid:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from skewless import (
@@ -58,6 +59,7 @@ SPEND = WindowView(
     quality=(gxe.ExpectColumnValuesToBeBetween(column="spend_7d", min_value=0),),
 )
 SERVICE = FeatureService("scoring", features=[LAST_ORDER, SPEND])
+DEFINITIONS = Definitions(views=[LAST_ORDER, SPEND], services=[SERVICE])
 
 
 def at(text: str) -> datetime:
@@ -106,16 +108,25 @@ def small_project(spark: Any, endpoint: Endpoint, folder: Path) -> Iterator[Proj
     project.store.close()
 
 
-def open_project(spark: Any, endpoint: Endpoint, folder: Path, keyspace: str) -> Project:
+def open_project(
+    spark: Any,
+    endpoint: Endpoint,
+    folder: Path,
+    keyspace: str,
+    *,
+    definitions: Definitions = DEFINITIONS,
+    variables: Mapping[str, str] = MappingProxyType({}),
+) -> Project:
     """The project of a folder and keyspace, as another process would open it."""
     environ = {
         "SKEWLESS__PROJECT__STATE": str(folder / "state"),
         "SKEWLESS__ONLINE__KIND": "cassandra",
         "SKEWLESS__ONLINE__PORT": str(endpoint.port),
         "SKEWLESS__ONLINE__KEYSPACE": keyspace,
+        **variables,
     }
     shop = Workshop.open(load_settings(ROOT / "conf", "ci", environ))
     # what a checkout takes from feature_defs and spark-submit, this one is given
-    shop.__dict__["definitions"] = Definitions(views=[LAST_ORDER, SPEND], services=[SERVICE])
+    shop.__dict__["definitions"] = definitions
     shop.__dict__["session"] = spark
     return Project(FeatureStore(shop), folder)
