@@ -186,6 +186,13 @@ def conclude(demo: Demo, spine: Path, arrivals: list[demo_data.Arrival]) -> dict
         training = demo.store.training_set(CHURN, str(kept))
         manifest = training.write(str(demo.state / "training"))
         training_seconds = round(perf_counter() - begun, 2)
+    with demo.stage("leaks", "Counting what a join by event time alone would have leaked since October"):
+        since = (
+            demo.store.session.read.format("delta")
+            .load(str(kept))
+            .where(f"timestamp >= '{demo_data.BACKFILL:%Y-%m-%d}'")
+        )
+        leaked = demo.store.leaks(CHURN, since)
     with demo.stage("reads", f"Timing {SINGLE_READS:,} single reads and {BATCH_READS} batches of {BATCH}"):
         times = timed_reads(demo)
     with demo.stage("replay", "Replaying every logged online read against the offline store"):
@@ -214,6 +221,7 @@ def conclude(demo: Demo, spine: Path, arrivals: list[demo_data.Arrival]) -> dict
         "spine": _shown(kept),
         "spine_rows": training.manifest.spine["rows"],
         "manifest": _shown(manifest),
+        "leaks": leaked.to_json(),
         "push_rows": pushed,
         "push_rows_per_second": round(pushed / push_seconds) if push_seconds else None,
         **times,

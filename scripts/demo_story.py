@@ -58,7 +58,8 @@ class Story:
 
     def conclusion(self, summary: Mapping[str, Any]) -> None:
         """The evidence."""
-        parity, reads = summary["parity"], summary["served_reads"]
+        parity, reads, leaks = summary["parity"], summary["served_reads"], summary["leaks"]
+        worst = max(leaks["features"], key=lambda one: one["rows"])
         table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
         values = ", ".join(f"{view} {rows:,}" for view, rows in summary["value_rows"].items())
         simulated = max(summary["simulated_rows"].values(), default=0)
@@ -72,6 +73,8 @@ class Story:
             ),
             ("", f"{simulated:,} of them from before the first publish (simulated)"),
             ("manifest", summary["manifest"]),
+            ("leaks avoided", f"{leaks['leaking']:,} of {leaks['compared']:,} rows differ in a join by event time"),
+            ("", f"most of them in {worst['feature']}: {worst['rows']:,} rows"),
             ("push", f"{summary['push_rows']:,} entities, {summary['push_rows_per_second'] or 0:,} per second"),
             ("online read", f"p50 {summary['online_p50_ms']} ms, p99 {summary['online_p99_ms']} ms (3 views)"),
             ("batch of 100", f"p50 {summary['online_batch_p50_ms']} ms"),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from skewless.config import load_settings, prepare_process
 from skewless.core.run_record import RunRecord
 from skewless.core.service import FeatureService
+from skewless.core.time import to_us
 from skewless.core.timeline import Revision
 from skewless.core.vector import FeatureVector, Status
 from skewless.errors import UsageError
@@ -209,6 +210,7 @@ class FeatureStore:
         spine: DataFrame | str,
         *,
         join: str = "as-served",
+        known_at: datetime | None = None,
         time_column: str = "timestamp",
         with_status: bool = False,
     ) -> TrainingSet:
@@ -217,13 +219,16 @@ class FeatureStore:
         Args:
             service: Its name.
             spine: A frame, or the path of a Delta table, parquet or CSV file.
-            join: as-served or event-time.
+            join: as-served; event-time (the newest history: it leaks corrections and late rows); or as-known (the
+                history that readers were told to use at `known_at`: an older study, made again).
+            known_at: Of as-known.
             time_column: The spine's observation time.
             with_status: Adds a `view__feature__status` column per feature.
         """
         from skewless.flows.train import Request, train  # noqa: PLC0415 - see plan
 
-        request = Request(self._service(service), time_column, join, with_status)
+        known_at_us = None if known_at is None else to_us(known_at)
+        request = Request(self._service(service), time_column, join, with_status, known_at_us)
         return train(self.workshop, self._spine(request.service, spine), request)
 
     def leaks(self, service: str, spine: DataFrame | str, *, time_column: str = "timestamp") -> LeakReport:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from skewless.flows.leaks import LeakReport
     from skewless.flows.parity import Certificate
 
-_JOINS = ("as-served", "event-time")
+_JOINS = ("as-served", "event-time", "as-known")
 # a person waits longer than a service does, and a slow answer beats none
 _PATIENCE_MS = 2_000.0
 
@@ -33,7 +33,8 @@ def train(
     *,
     spine: Annotated[str, typer.Option(metavar="PATH", help="Delta table, Parquet or CSV: keys, time, label, …")],
     out: Annotated[str, typer.Option(metavar="PATH", help="Where the rows go; Parquet if it ends so, else Delta.")],
-    join: Annotated[str, typer.Option(metavar="JOIN", help="as-served or event-time.")] = "as-served",
+    join: Annotated[str, typer.Option(metavar="JOIN", help="as-served, event-time or as-known.")] = "as-served",
+    known_at: Annotated[Text, typer.Option(metavar="T", help="Of as-known: what readers were told then.")] = None,
     time_column: Annotated[str, typer.Option(metavar="COLUMN", help="The spine's observation time.")] = "timestamp",
     status: Annotated[bool, typer.Option("--status", help="Add `view__feature__status` columns.")] = False,
 ) -> None:
@@ -44,12 +45,18 @@ def train(
     For example:
 
         skewless train churn_v1 --spine labels.parquet --out churn.parquet
+        skewless train churn_v1 --spine labels.parquet --out older --join as-known --known-at 2017-10-09T12:00Z
     """
     if join not in _JOINS:
         raise UsageError(f"Join '{join}' does not exist. Use one of {', '.join(_JOINS)}.")
     _check_places(spine, out)
     keys_of_service(desk.shop, service)
-    made = desk.store.training_set(service, spine, join=join, time_column=time_column, with_status=status)
+    known = instant(known_at)
+    if (join == "as-known") != (known is not None):
+        raise UsageError("--join as-known needs --known-at T, and no other join takes it.")
+    made = desk.store.training_set(
+        service, spine, join=join, known_at=known, time_column=time_column, with_status=status
+    )
     manifest_path = made.write(out, file_format="parquet" if out.rstrip("/").endswith(".parquet") else "delta")
     manifest = made.manifest
     rows = [

@@ -32,12 +32,12 @@ class Manifest:
         project: The project.
         service: The service.
         contract_hash: Its fingerprint; the same one that clients are given.
-        mode: as-served or event-time.
+        mode: as-served, event-time or as-known.
         time_column: The spine's observation time.
         features: `view:feature` in their order.
         views: View → version, fingerprint, availability delay, and the generation that "newest" meant.
         tables: `view/history` and `view/served` → the version that was read.
-        timeline: First and last revision that could be asked, with their instants.
+        timeline: First and last revision that could be asked, with their instants; of as-known its instant.
         spine: Rows and content hash of the spine.
         rows: Rows of the result; always those of the spine.
         counts: View → rows by status, and those of the simulated era.

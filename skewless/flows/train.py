@@ -18,7 +18,7 @@ from skewless.flows.recover import synced_timeline
 from skewless.flows.workshop import Workshop
 from skewless.spark.training import check_spine, content_hash, counted, laid_out
 
-MODES = ("as-served", "event-time")
+MODES = ("as-served", "event-time", "as-known")
 _PACKAGES = ("skewless", "pyspark", "delta-spark")
 
 
@@ -57,14 +57,16 @@ class Request:
     Attributes:
         service: The service.
         time_column: The spine's observation time.
-        mode: as-served or event-time.
+        mode: as-served, event-time or as-known.
         with_status: Adds a status column per feature.
+        known_at_us: Of as-known: only what readers were told to use at this instant counts.
     """
 
     service: FeatureService
     time_column: str = "timestamp"
     mode: str = "as-served"
     with_status: bool = False
+    known_at_us: int | None = None
 
 
 def train(shop: Workshop, spine: DataFrame, request: Request) -> TrainingSet:
@@ -78,13 +80,17 @@ def train(shop: Workshop, spine: DataFrame, request: Request) -> TrainingSet:
         request: What is asked for.
 
     Raises:
-        UsageError: The spine cannot be joined, or the mode does not exist.
+        UsageError: The spine cannot be joined, the mode does not exist, or its instant is missing.
         DefinitionConflict: The service or one of its views is not what was applied.
     """
     if request.mode not in MODES:
         raise UsageError(f"Join '{request.mode}' does not exist. Use one of {', '.join(MODES)}.")
+    if (request.mode == "as-known") != (request.known_at_us is not None):
+        raise UsageError("The join as-known needs the instant of what was known, and no other join has one.")
     begun = perf_counter()
     pins = pinned(shop, request.service, synced_timeline(shop))
+    if request.known_at_us is not None:
+        pins = pins.at(request.known_at_us)
     views, contract = view_facts(shop, pins), shop.contract_hash(request.service, shop.applied())
     check_spine(spine, pins.views, service=request.service, time_column=request.time_column)
     shop.say(f"Joining {len(request.service.features)} features of {len(pins.views)} views, {request.mode}…")
@@ -108,7 +114,7 @@ def train(shop: Workshop, spine: DataFrame, request: Request) -> TrainingSet:
             features=tuple(str(ref) for ref in request.service.features),
             views=views,
             tables=pins.tables,
-            timeline=_range(pins),
+            timeline=_range(pins, request.known_at_us),
             spine={"rows": rows, "content_hash": spine_hash},
             rows=rows,
             counts=counts,
@@ -121,9 +127,10 @@ def train(shop: Workshop, spine: DataFrame, request: Request) -> TrainingSet:
     )
 
 
-def _range(pins: Pins) -> dict[str, int | None]:
+def _range(pins: Pins, known_at_us: int | None) -> dict[str, int | None]:
     revisions = pins.timeline.revisions
     return {
+        **({} if known_at_us is None else {"known_at_us": known_at_us}),
         "first_revision": revisions[0].number if revisions else None,
         "first_visible_us": revisions[0].visible_from_us if revisions else None,
         "last_revision": revisions[-1].number if revisions else None,

@@ -23,6 +23,8 @@ def test_demo_on_a_slice_ends_with_its_evidence(
     assert summary["parity"]["sampled"] > HOUSEHOLDS
     assert summary["parity"]["mismatches"] == 0
     assert summary["training_rows"] == summary["spine_rows"]
+    # late and corrected purchases: a join by event time would train on what nobody was served
+    assert 0 < summary["leaks"]["leaking"] < summary["leaks"]["compared"]
 
 
 def test_demo_reads_logged_online_replay_offline_without_a_difference(summary: dict[str, Any]) -> None:

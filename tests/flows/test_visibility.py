@@ -11,9 +11,12 @@ import pytest
 
 from skewless import Definitions, Within, hours
 from skewless.core.generation import GenerationState
-from skewless.core.time import to_us
+from skewless.core.time import from_us, to_us
 from skewless.core.vector import Status
 from skewless.errors import NothingToDo, RefusedByValidation, UpstreamNotReady, UsageError
+from skewless.flows.point_in_time import pinned
+from skewless.spark.training import laid_out
+from tests.support.frames import assert_same_rows, rows_of
 from tests.support.project import LAST_ORDER, ORDERS, SPEND, Project, at
 
 
@@ -29,6 +32,7 @@ def test_visibility_story(project: Project) -> None:
     _revert_restates_what_was_known_before_and_leaves_the_past_alone(project)
     _quarantined_rows_are_counted_and_kept(project)
     _tick_waits_until_its_source_is_ready(project)
+    _as_known_joins_what_delta_had_at_that_generation(project)
 
 
 def _same(project: Project, user: int) -> None:
@@ -199,3 +203,27 @@ def _tick_waits_until_its_source_is_ready(project: Project) -> None:
     assert project.online(8).values["spend:spend_7d"] == 91.0
     _same(project, 8)
     project.shop.__dict__["definitions"] = given
+
+
+def _as_known_joins_what_delta_had_at_that_generation(project: Project) -> None:
+    """Read by Delta's time travel, at the version that a generation left, history says the same."""
+    shop = project.shop
+    service, timeline = shop.definitions.service("scoring"), shop.ledger.timeline()
+    versions = {one.number: one.history_version for one in shop.ledger.generations()}
+    asked = [(user, moment) for user in (7, 8, 9, 99) for moment in (at("2024-03-01T23:00"), at("2024-03-03T00:00"))]
+    spine = shop.session.createDataFrame(asked, "user_id bigint, timestamp timestamp")
+    answers = []
+    for revision in (timeline.revisions[0], timeline.revisions[len(timeline.revisions) // 2]):
+        known_at = from_us(revision.visible_from_us)
+        made = project.store.training_set("scoring", spine, join="as-known", known_at=known_at, with_status=True)
+        pins = pinned(shop, service, timeline).at(revision.visible_from_us)
+        then = []
+        for one in pins.values:
+            tables = shop.tables(one.view)
+            assert one.newest is not None
+            history = tables.read(tables.history, versions[one.newest.pointer.generation])
+            then.append(replace(one, history=history))
+        joined = replace(pins, values=tuple(then)).join(spine, time_column="timestamp", as_served=False)
+        answers.append(rows_of(made.frame))
+        assert_same_rows(answers[-1], rows_of(laid_out(joined, spine, service, with_status=True)))
+    assert answers[0] != answers[1]
