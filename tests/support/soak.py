@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from datetime import timedelta
+from itertools import chain
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -20,10 +21,7 @@ from typing import Any
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from skewless import (
-    Definitions,
-    FeatureService,
-)
+from skewless import Definitions, FeatureService
 from skewless.core.generation import GenerationState
 from skewless.core.resolver import value_status
 from skewless.core.time import to_us
@@ -71,18 +69,23 @@ class Soak:
         self._learned: set[int] = set()
 
     def live_until(self, deadline: float) -> None:
-        """The first run, then steps of chance until an instant of the monotonic clock; at least two."""
+        """The first run, a death, a rollback; then steps of chance until an instant of the monotonic clock."""
         self.project.store.move_clock(self.now)
         self.life.append(60, self._now_us)
         self.project.store.apply()
         self._wait(25)
         self._run()
         self._compare()
-        while not self.differences and (time.monotonic() < deadline or self.steps.total() < 2):
-            step = self.rng.choice((self._go_on, self._go_on, self._go_on, self._die, self._die, self._roll))
+        for step in chain((self._die, self._roll), self._steps(deadline)):
+            if self.differences:
+                return
             self.steps[step.__name__.strip("_")] += 1
             step()
             self._compare()
+
+    def _steps(self, deadline: float) -> Iterator[Callable[[], None]]:
+        while time.monotonic() < deadline:
+            yield self.rng.choice((self._go_on, self._go_on, self._go_on, self._die, self._die, self._roll))
 
     def _go_on(self) -> None:
         """The source changes, time passes, a run follows."""
