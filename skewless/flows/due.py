@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, SparkSession
 
 from skewless.core.generation import Generation
 from skewless.core.time import format_instant, from_us
@@ -49,20 +49,40 @@ class Work:
         return generation.kind == "materialize" and is_same_tick and has_read
 
 
-def pinned_sources(shop: Workshop, views: Iterable[FeatureView]) -> dict[str, PinnedSource]:
-    """Fix the version of every source that views read: one version per source and run.
+class PinnedSources:
+    """The sources of a run, each at one version; what changed in them is read once, however many views ask.
 
-    Raises:
-        SourceMissing: A source has no table.
+    Attributes:
+        pins: Source name → pinned source.
     """
-    sources = {source.name: source for view in views for source in view.sources}
-    return {name: pin(shop.session, source, shop.source_path(source)) for name, source in sources.items()}
+
+    def __init__(self, session: SparkSession, pins: Mapping[str, PinnedSource]) -> None:
+        self.pins = pins
+        self._session = session
+        self._changes: dict[tuple[str, int], DataFrame | None] = {}
+
+    @staticmethod
+    def of(shop: Workshop, views: Iterable[FeatureView]) -> PinnedSources:
+        """Fix the version of every source that views read.
+
+        Raises:
+            SourceMissing: A source has no table.
+        """
+        sources = {source.name: source for view in views for source in view.sources}
+        pins = {name: pin(shop.session, source, shop.source_path(source)) for name, source in sources.items()}
+        return PinnedSources(shop.session, pins)
+
+    def changes_since(self, name: str, version: int) -> DataFrame | None:
+        """What changed in a source since a version of it; None when nobody can tell."""
+        if (name, version) not in self._changes:
+            self._changes[name, version] = changes_since(self._session, self.pins[name], version)
+        return self._changes[name, version]
 
 
 def due(
     shop: Workshop,
     situation: Situation,
-    pinned: Mapping[str, PinnedSource],
+    sources: PinnedSources,
     *,
     now_us: int,
     through_us: int | None,
@@ -73,7 +93,7 @@ def due(
     Args:
         shop: The workshop.
         situation: The view.
-        pinned: Source name → pinned source.
+        sources: The pinned sources.
         now_us: The clock.
         through_us: Upper bound of the ticks; None is now.
         ready_us: Source name → instant through which ticks over it are ready; None when not one is.
@@ -85,12 +105,11 @@ def due(
         UpstreamNotReady: A tick's time has come, but not its sources; and nothing else is to be done.
     """
     view = situation.view
-    pins = {source.name: pinned[source.name] for source in view.sources}
     limit = now_us if through_us is None else min(now_us, through_us)
     wanted = view.schedule.floor_us(limit) if view.has_ticks else now_us
     reached = [_ready(view, wanted, ready_us), situation.pointer.through_us if situation.pointer else None]
     through = max((one for one in reached if one is not None), default=None)
-    work = None if through is None else _changed(shop, situation, pins, through=through, now_us=now_us)
+    work = None if through is None else _changed(shop, situation, sources, through=through, now_us=now_us)
     if through is None or through < wanted:
         # a late upstream must not publish low counts as truth, but what it corrected of older ticks may go out
         if work is None or (work.since is not None and work.since.after_us == work.through_us):
@@ -99,20 +118,19 @@ def due(
     return work
 
 
-def _changed(
-    shop: Workshop, situation: Situation, pins: Mapping[str, PinnedSource], *, through: int, now_us: int
-) -> Work | None:
+def _changed(shop: Workshop, situation: Situation, sources: PinnedSources, *, through: int, now_us: int) -> Work | None:
     view, seen = situation.view, situation.seen
+    pins = {source.name: sources.pins[source.name] for source in view.sources}
     if situation.pointer is None or seen is None:
         return Work(situation, pins, None, through)
     before_us = situation.pointer.through_us
-    moved = {name: pinned for name, pinned in pins.items() if not _has_read(seen, pinned)}
+    moved = [name for name, pinned in pins.items() if not _has_read(seen, pinned)]
     # an event of the future lies after the last tick: only a RowView may have to look again for it
     set_aside = None if view.has_ticks else seen.counts.get(NEXT_EVENT)
     has_come = set_aside is not None and set_aside <= now_us
     if not moved and not has_come and not (view.has_ticks and through > before_us):
         return None
-    changed = _changes(shop, view, seen, moved)
+    changed = _changes(shop, situation, sources, moved)
     if changed is None:
         return Work(situation, pins, None, through)
     earliest_us = earliest_change_us(view, changed)
@@ -126,19 +144,20 @@ def _changed(
 
 
 def _changes(
-    shop: Workshop, view: FeatureView, seen: Generation, moved: Mapping[str, PinnedSource]
+    shop: Workshop, situation: Situation, sources: PinnedSources, moved: Iterable[str]
 ) -> dict[str, DataFrame] | None:
-    """What changed in sources since an evaluation; None when nobody can tell, so that all has to be evaluated."""
-    if seen.kind == "revert":
-        # what it took back is not what the sources changed since
+    """What changed in sources since the last evaluation; None when nobody can tell, so that all is to be evaluated."""
+    seen = situation.seen
+    if seen is None or seen.kind == "revert":
+        # what a revert took back is not what the sources changed since
         return None
     found = {}
-    for name, pinned in moved.items():
-        is_replaced = seen.source_ids[name] != pinned.table_id
-        changed = None if is_replaced else changes_since(shop.session, pinned, seen.sources[name])
+    for name in moved:
+        is_replaced = seen.source_ids[name] != sources.pins[name].table_id
+        changed = None if is_replaced else sources.changes_since(name, seen.sources[name])
         if changed is None:
             what = "was replaced by another table" if is_replaced else "no longer tells what changed"
-            shop.say(f"{view.name}: source '{name}' {what} since version {seen.sources[name]}.")
+            shop.say(f"{situation.view.name}: source '{name}' {what} since version {seen.sources[name]}.")
             return None
         found[name] = changed
     return found

@@ -16,7 +16,7 @@ from skewless.core.view import FeatureView
 from skewless.errors import ContractBroken, LeaseHeld, NothingToDo, RefusedByValidation, UpstreamNotReady
 from skewless.flows import push as pushing
 from skewless.flows.attempt import Attempt
-from skewless.flows.due import Work, due, pinned_sources
+from skewless.flows.due import PinnedSources, Work, due
 from skewless.flows.materialize import materialize, number_works
 from skewless.flows.publish import move, refuse_unsettled
 from skewless.flows.side_by_side import side_by_side
@@ -61,10 +61,10 @@ def works_due(attempt: Attempt, views: tuple[FeatureView, ...], through: datetim
     works: list[Work] = []
     for view in views:
         attempt.look_up(view).refuse_when_rolled_back()
-    sources = pinned_sources(shop, views)
+    sources = PinnedSources.of(shop, views)
     ready = {
         name: ready_through_us(shop.session, pinned, located=shop.located, now_us=now_us)
-        for name, pinned in sources.items()
+        for name, pinned in sources.pins.items()
     }
     late: list[str] = []
     for view in views:
