@@ -2,7 +2,22 @@
 
 from typing import TYPE_CHECKING, Any
 
-from skewless.core.aggregate import Count, CountDistinct, First, Last, Max, Mean, Min, Ratio, Stddev, Sum
+from skewless.core.aggregate import (
+    ApproxCountDistinct,
+    Count,
+    CountDistinct,
+    First,
+    Last,
+    LastN,
+    Max,
+    Mean,
+    Min,
+    Quantile,
+    Ratio,
+    Stddev,
+    Sum,
+    TopK,
+)
 from skewless.core.dtypes import (
     Array,
     Bool,
@@ -31,6 +46,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "ApproxCountDistinct",
     "Array",
     "Bool",
     "Bytes",
@@ -51,10 +67,12 @@ __all__ = [
     "Int32",
     "Int64",
     "Last",
+    "LastN",
     "Marked",
     "Max",
     "Mean",
     "Min",
+    "Quantile",
     "Ratio",
     "RowView",
     "SnapshotView",
@@ -62,6 +80,7 @@ __all__ = [
     "String",
     "Sum",
     "Timestamp",
+    "TopK",
     "Vector",
     "WindowView",
     "Within",

@@ -55,6 +55,9 @@ def aggregate_meaning(aggregate: Aggregate) -> dict[str, object]:
         "dtype": str(aggregate.dtype),
         "scale": aggregate.scale,
         "parts": [aggregate_meaning(part) for part in aggregate.parts],
+        # absent rather than empty: what was registered before there were any did not change
+        **({"n": aggregate.n} if aggregate.n else {}),
+        **({"q": aggregate.q} if aggregate.q else {}),
     }
 
 

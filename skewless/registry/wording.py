@@ -22,6 +22,9 @@ def _plain_words(aggregate: Aggregate) -> str:
             "stddev": f"standard deviation of {aggregate.column}",
             "min": f"least {aggregate.column}",
             "max": f"greatest {aggregate.column}",
+            "quantile": f"{aggregate.q} quantile of {aggregate.column}",
+            "last_n": f"latest {aggregate.n} of {aggregate.column}",
+            "top_k": f"{aggregate.n} most frequent of {aggregate.column}",
         }.get(aggregate.kind, f"{aggregate.kind} of {aggregate.column}")
     top, bottom = aggregate.parts
     if (top.kind, bottom.kind) == ("sum", "count") and (top.column, top.where) == (bottom.column, bottom.where):

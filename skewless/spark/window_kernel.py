@@ -8,18 +8,28 @@ window are looked at.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-Integers = npt.NDArray[np.int64]
-Flags = npt.NDArray[np.bool_]
+from skewless.spark.window_values import (
+    Code,
+    Column,
+    Flags,
+    Integers,
+    Lists,
+    deviations,
+    integers,
+    latest,
+    most_frequent,
+    ranked,
+    selected,
+)
 
 TIME = "_time_us"
 #: Of an event's key: the tick up to which its rows stand as they are.
@@ -27,6 +37,7 @@ AFTER = "_after_us"
 #: Rows of whole keys that are taken together: enough for numpy, little for memory.
 _ROWS = 200_000
 _LARGEST = 2**63 - 1
+_CHOICES = frozenset({"min", "max", "first", "last", "quantile", "last_n", "top_k"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,16 +45,20 @@ class Part:
     """A plain aggregate over one window.
 
     Attributes:
-        kind: count, count_distinct, sum, stddev, min, max, first or last.
+        kind: count, count_distinct, sum, stddev, min, max, first, last, quantile, last_n or top_k.
         column: The input: null where an event does not take part.
         over_us: Length of the window.
         units: Units of a sum in one; 0 for a sum that stays an integer.
+        n: How many values last_n and top_k give at most.
+        q: Of a quantile, as a decimal number.
     """
 
     kind: str
     column: str
     over_us: int
     units: int = 0
+    n: int = 0
+    q: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,28 +77,6 @@ class Value:
     def is_count(self) -> bool:
         """True when an empty window has the value 0; otherwise it has none."""
         return len(self.parts) == 1 and self.parts[0].kind in {"count", "count_distinct"}
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """A feature at the looked-at ticks: numbers, or codes of values, and where there are any."""
-
-    numbers: npt.NDArray[np.int64] | npt.NDArray[np.float64]
-    present: Flags
-    code: Code | None = None
-
-    def differs(self) -> Flags:
-        """Where it is not the same, to the bit, as one place before; the first place is not told."""
-        bits = np.where(self.present, self.numbers.view(np.int64), 0)
-        differs: Flags = (bits[1:] != bits[:-1]) | (self.present[1:] != self.present[:-1])
-        return differs
-
-    def arrow(self, places: Flags) -> pa.Array:
-        """Some places, as Arrow."""
-        numbers, absent = self.numbers[places], ~self.present[places]
-        if self.code is None:
-            return pa.array(numbers, mask=absent)
-        return self.code.values(numbers.astype(np.int64, copy=False), absent)
 
 
 @dataclass(frozen=True)
@@ -115,7 +108,7 @@ class WindowKernel:
         for events in whole_keys(batches, self.keys):
             starts = np.flatnonzero(key_starts(events, self.keys))
             # a position is keys * ticks; absurd periods over long times would pass 64 bits
-            most = max(1, 2**62 // self._width(_integers(events[TIME])))
+            most = max(1, 2**62 // self._width(integers(events[TIME])))
             for first in range(0, len(starts), most):
                 end = starts[first + most] if first + most < len(starts) else len(events)
                 yield from self._rows(events.slice(starts[first], end - starts[first])).to_batches()
@@ -128,10 +121,10 @@ class WindowKernel:
         is_new = np.zeros(len(is_first), dtype=bool)
         for value, column in zip(self.values, columns, strict=True):
             # before its first tick a key has the values of empty windows: counts of 0, nothing else
-            begins = (column.numbers != 0) if value.is_count else column.present
+            begins = column.numbers != 0 if value.is_count and isinstance(column, Column) else column.present
             is_new |= np.where(is_first, begins, np.concatenate(([False], column.differs())))
         if AFTER in events.column_names:
-            is_new &= ticks.instants > _integers(events[AFTER])[ticks.starts[ticks.key]]
+            is_new &= ticks.instants > integers(events[AFTER])[ticks.starts[ticks.key]]
         owners = pa.array(ticks.starts[ticks.key[is_new]])
         keys = [events[name].take(owners) for name in self.keys]
         instants = pa.array(ticks.instants[is_new]).cast(pa.timestamp("us")).cast(pa.timestamp("us", tz="UTC"))
@@ -139,17 +132,33 @@ class WindowKernel:
         names = [*self.keys, "event_timestamp", *(value.name for value in self.values)]
         return pa.table([*keys, instants, *features], names=names)
 
-    def _column(self, value: Value, ticks: _Ticks, events: pa.Table) -> Column:
-        found = [self._part(part, ticks, events) for part in value.parts]
-        if len(found) == 1:
-            return found[0]
-        above, below = found
+    def _column(self, value: Value, ticks: _Ticks, events: pa.Table) -> Column | Lists:
+        if len(value.parts) == 1:
+            return self._part(value.parts[0], ticks, events)
+        above, below = (self._number(part, ticks, events) for part in value.parts)
         present = above.present & below.present & (below.numbers != 0)
         with np.errstate(divide="ignore", invalid="ignore"):
             quotient = above.numbers.astype(np.float64) / below.numbers.astype(np.float64)
         return Column(np.where(present, quotient, 0.0), present)
 
-    def _part(self, part: Part, ticks: _Ticks, events: pa.Table) -> Column:
+    def _part(self, part: Part, ticks: _Ticks, events: pa.Table) -> Column | Lists:
+        if part.kind in _CHOICES:
+            return self._chosen(part, ticks, events[part.column])
+        return self._number(part, ticks, events)
+
+    def _chosen(self, part: Part, ticks: _Ticks, taking: pa.ChunkedArray) -> Column | Lists:
+        """One of the window's values, or several."""
+        begins, ends = ticks.ranges(np.asarray(taking.is_valid().to_numpy(), dtype=bool), part.over_us)
+        code = Code.of(taking.drop_null())
+        if part.kind in {"last_n", "top_k"}:
+            several = latest if part.kind == "last_n" else most_frequent
+            codes, lengths = several(code.codes, begins, ends, at_most=part.n)
+            return Lists(codes, lengths, code)
+        if part.kind == "quantile":
+            return Column(ranked(code.codes, begins, ends, share=Fraction(part.q)), ends > begins, code)
+        return Column(selected(code.codes, begins, ends, kind=part.kind), ends > begins, code)
+
+    def _number(self, part: Part, ticks: _Ticks, events: pa.Table) -> Column:
         taking = events[part.column]
         if part.kind == "count_distinct":
             numbers = ticks.distinct(taking, part.over_us)
@@ -160,13 +169,9 @@ class WindowKernel:
         if part.kind == "count":
             return Column(count, np.ones(len(count), dtype=bool))
         if part.kind == "sum":
-            numbers = ticks.exact_total(_integers(taking.fill_null(0)), part.over_us)
+            numbers = ticks.exact_total(integers(taking.fill_null(0)), part.over_us)
             return Column(numbers / float(part.units) if part.units else numbers, count > 0)
-        taking = taking.drop_null()
-        if part.kind == "stddev":
-            return Column(deviations(_integers(taking), begins, ends, units=part.units or 1), count > 1)
-        code = Code.of(taking)
-        return Column(selected(code.codes, begins, ends, kind=part.kind), count > 0, code)
+        return Column(deviations(integers(taking.drop_null()), begins, ends, units=part.units or 1), count > 1)
 
     def _width(self, times: Integers) -> int:
         first, last = self._range(times)
@@ -196,7 +201,7 @@ class _Ticks:
 
     def __init__(self, kernel: WindowKernel, events: pa.Table) -> None:
         self._kernel = kernel
-        self._times = _integers(events[TIME])
+        self._times = integers(events[TIME])
         begins = key_starts(events, kernel.keys)
         self.starts = np.flatnonzero(begins)
         self._owner = np.cumsum(begins) - 1
@@ -272,85 +277,6 @@ class _Ticks:
         return self._owner * self._width + np.clip(ticks - self._first, 0, self._count)
 
 
-@dataclass(frozen=True, slots=True)
-class Code:
-    """Values of any scalar type as integers in the same order, equal only for the same bits.
-
-    Attributes:
-        codes: One per value.
-        dictionary: The different values in order; None for types whose bits are their code.
-        type: Of the values.
-    """
-
-    codes: Integers
-    dictionary: pa.Array | None
-    type: pa.DataType
-
-    @staticmethod
-    def of(values: pa.ChunkedArray) -> Code:
-        """Encode values, none of them null."""
-        if pa.types.is_floating(values.type):
-            numbers = values.cast(pa.float64()).to_numpy()
-            bits = np.where(np.isnan(numbers), np.nan, numbers).view(np.int64)
-            return Code(_in_order(bits), None, values.type)
-        if any(of_kind(values.type) for of_kind in (pa.types.is_integer, pa.types.is_timestamp, pa.types.is_boolean)):
-            return Code(_integers(values.cast(pa.int64())), None, values.type)
-        encoded = values.combine_chunks().dictionary_encode()
-        order = pc.sort_indices(encoded.dictionary)
-        places = np.empty(len(order), dtype=np.int64)
-        places[order.to_numpy()] = np.arange(len(order))
-        return Code(places[encoded.indices.to_numpy()], encoded.dictionary.take(order), values.type)
-
-    def values(self, codes: Integers, absent: Flags) -> pa.Array:
-        """Decode; null where absent."""
-        if self.dictionary is not None:
-            return self.dictionary.take(pa.array(codes, mask=absent))
-        if pa.types.is_floating(self.type):
-            return pa.array(_in_order(codes).view(np.float64), mask=absent).cast(self.type)
-        return pa.array(codes, mask=absent).cast(self.type)
-
-
-def _in_order(bits: Integers) -> Integers:
-    """Bits of doubles as integers of the same order, and back: of negative ones all but the sign turn round."""
-    return bits ^ ((bits >> 63) & _LARGEST)
-
-
-def selected(codes: Integers, begins: Integers, ends: Integers, *, kind: str) -> Integers:
-    """The first, last, least or greatest code of each range; any code for an empty one."""
-    if len(codes) == 0:
-        return np.zeros(len(begins), dtype=np.int64)
-    if kind in {"first", "last"}:
-        return codes[np.clip(begins if kind == "first" else ends - 1, 0, len(codes) - 1)]
-    # a sparse table: level k holds the winners of 2**k codes from each place on; two of them cover any range
-    better = np.minimum if kind == "min" else np.maximum
-    lengths = ends - begins
-    found = np.zeros(len(begins), dtype=np.int64)
-    level, width = codes, 1
-    while True:
-        here = (lengths >= width) & (lengths < 2 * width)
-        found[here] = better(level[begins[here]], level[ends[here] - width])
-        if 2 * width > lengths.max(initial=0):
-            return found
-        level, width = better(level[:-width], level[width:]), 2 * width
-
-
-def deviations(numbers: Integers, begins: Integers, ends: Integers, *, units: int) -> npt.NDArray[np.float64]:
-    """Sample standard deviations of ranges of whole numbers of units; 0 for fewer than two of them.
-
-    Sums of squares are Python's integers, so that only the last division and the root round.
-    """
-    exact = numbers.astype(object)
-    sums = np.concatenate((np.zeros(1, dtype=object), np.cumsum(exact)))
-    squares = np.concatenate((np.zeros(1, dtype=object), np.cumsum(exact * exact)))
-    found = np.zeros(len(begins))
-    for place in np.flatnonzero(ends - begins > 1):
-        first, end = begins[place], ends[place]
-        count, total = int(end - first), sums[end] - sums[first]
-        above = count * (squares[end] - squares[first]) - total * total
-        found[place] = math.sqrt(above / (count * (count - 1) * units * units))
-    return found
-
-
 def whole_keys(batches: Iterable[pa.RecordBatch], keys: Sequence[str]) -> Iterator[pa.Table]:
     """Gather batches of sorted rows into tables that hold all rows of their keys."""
     waiting: list[pa.RecordBatch] = []
@@ -379,7 +305,3 @@ def key_starts(rows: pa.Table, keys: Sequence[str]) -> Flags:
         differs = pc.not_equal(column.slice(1), column.slice(0, len(rows) - 1))
         starts[1:] |= np.asarray(differs.to_numpy(), dtype=bool)
     return starts
-
-
-def _integers(column: pa.ChunkedArray) -> Integers:
-    return np.asarray(column.to_numpy(), dtype=np.int64)

@@ -24,7 +24,8 @@ from skewless.spark.window_kernel import AFTER, TIME, Part, Value, WindowKernel
 #: Beyond 2**53 a double no longer tells whole units apart.
 _LARGEST_EXACT = float(2**53)
 _SUMMED = frozenset({"sum", "stddev"})
-_IN_ORDER = frozenset({"first", "last"})
+_IN_ORDER = frozenset({"first", "last", "last_n"})
+_CHOSEN = frozenset({"min", "max", "quantile", "top_k", *_IN_ORDER})
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,10 +194,10 @@ def _poison(events: DataFrame, aggregates: list[Aggregate]) -> dict[str, Column]
 
 def _refuse_other_types(view: WindowView, events: DataFrame) -> None:
     for name, aggregate in view.aggregates.items():
-        if aggregate.column is None or aggregate.kind not in {"min", "max", *_IN_ORDER}:
+        if aggregate.column is None or aggregate.kind not in _CHOSEN:
             continue
         found = events.schema[aggregate.column].dataType
-        if not holds(aggregate.dtype, found):
+        if not holds(aggregate.dtype.element or aggregate.dtype, found):
             message = (
                 f"Feature '{view.name}:{name}' is declared as {aggregate.dtype}, but its column '{aggregate.column}' "
                 f"is {found.simpleString()}. Declare the column's type (dtype=…), or cast the column in `events`."
@@ -225,7 +226,7 @@ def _is_float(events: DataFrame, column: str) -> bool:
 def _part(aggregate: Aggregate, column: str) -> Part:
     over_us = 0 if aggregate.over is None else duration_us(aggregate.over)
     units = 10**aggregate.scale if aggregate.kind in _SUMMED and aggregate.scale else 0
-    return Part(aggregate.kind, column, over_us, units)
+    return Part(aggregate.kind, column, over_us, units, aggregate.n, aggregate.q)
 
 
 def _read(one: _Input, events: DataFrame) -> Column:

@@ -153,6 +153,11 @@ def extremes() -> Case:
         "last_7": product.Last("n", over=over(week), dtype=Int64, where="n > 0"),
         "spread_7": product.Stddev("x", over=over(week)),
         "spread_3": product.Stddev("x", over=over(three), where="clicked", scale=2),
+        "middle_7": product.Quantile("x", 0.5, over=over(week)),
+        "high_3": product.Quantile("n", "0.95", over=over(three), dtype=Int64, where="clicked"),
+        "latest_7": product.LastN("s", 3, over=over(week), dtype=String),
+        "often_3": product.TopK("s", 2, over=over(three), dtype=String, where="n > 0"),
+        "often_7": product.TopK("x", 3, over=over(week)),
     }
     ties = ("s", "x", "n")
     brute = {
@@ -166,6 +171,11 @@ def extremes() -> Case:
         "last_7": Agg("last", week, "n", sql_n_positive, ties=ties),
         "spread_7": Agg("stddev", week, "x", scale=6),
         "spread_3": Agg("stddev", three, "x", sql_clicked, scale=2),
+        "middle_7": Agg("quantile", week, "x", q="0.5"),
+        "high_3": Agg("quantile", three, "n", sql_clicked, q="0.95"),
+        "latest_7": Agg("last_n", week, "s", ties=ties, n=3),
+        "often_3": Agg("top_k", three, "s", sql_n_positive, n=2),
+        "often_7": Agg("top_k", week, "x", n=3),
     }
     return Case(day, 0, None, declared, brute, -3 * day)
 

@@ -32,7 +32,8 @@ Where = Callable[[dict[str, Any]], "bool | None"]
 class Agg:
     """One aggregate over `[tick - over_us, tick)`.
 
-    kind: count, sum, count_distinct, stddev, min, max, first, last or ratio; `ties` order events of one instant;
+    kind: count, sum, count_distinct, stddev, min, max, first, last, quantile, last_n, top_k or ratio; `ties` order
+    events of one instant; `n` bounds last_n and top_k, `q` is a quantile's share as a decimal number;
     `column` None counts events; `scale` None sums integers as integers;
     `parts` are the numerator and the denominator of a ratio, with their own windows.
     """
@@ -44,6 +45,8 @@ class Agg:
     scale: int | None = None
     parts: tuple[Agg, ...] = ()
     ties: tuple[str, ...] = ()
+    n: int = 0
+    q: str = ""
 
 
 def mean(column: str, over_us: int, *, scale: int = 6, where: Where | None = None) -> Agg:
@@ -108,8 +111,24 @@ def reduced(found: list[Any], aggregate: Agg) -> Any:
         "max": lambda values: max(values, key=place, default=None),
         "first": lambda values: values[0] if values else None,
         "last": lambda values: values[-1] if values else None,
+        "quantile": lambda values: sorted(values, key=place)[rank(aggregate.q, len(values)) - 1] if values else None,
+        "last_n": lambda values: values[::-1][: aggregate.n] or None,
+        "top_k": lambda values: frequent(values)[: aggregate.n] or None,
     }
     return by_kind[aggregate.kind](found)
+
+
+def rank(q: str, count: int) -> int:
+    """The first rank, from 1, that has at least the share `q` of `count` values at or before it."""
+    return next(one for one in range(1, count + 1) if Fraction(one, count) >= Fraction(q))
+
+
+def frequent(values: list[Any]) -> list[Any]:
+    """Different values, told apart by their place in the order: the most frequent first, then the least."""
+    of_place: dict[Any, list[Any]] = {}
+    for value in values:
+        of_place.setdefault(place(value), []).append(value)
+    return [of_place[one][0] for one in sorted(of_place, key=lambda one: (-len(of_place[one]), one))]
 
 
 def place(value: Any) -> tuple[Any, ...]:

@@ -18,12 +18,15 @@ from skewless import (
     Float64,
     Int64,
     Last,
+    LastN,
     Max,
     Mean,
     Min,
+    Quantile,
     RowView,
     SnapshotView,
     Sum,
+    TopK,
     WindowView,
 )
 from skewless.core.timeline import Timeline
@@ -164,6 +167,12 @@ def window_model(rng: Random) -> Model:
         (
             lambda over: Last("order_id", over=over, dtype=Int64),
             lambda us: Agg("last", us, "order_id", ties=("order_id",)),
+        ),
+        (lambda over: Quantile("amount", 0.9, over=over), lambda us: Agg("quantile", us, "amount", q="0.9")),
+        (lambda over: TopK("kind", 2, over=over, dtype=Int64), lambda us: Agg("top_k", us, "kind", n=2)),
+        (
+            lambda over: LastN("order_id", 3, over=over, dtype=Int64),
+            lambda us: Agg("last_n", us, "order_id", ties=("order_id",), n=3),
         ),
         (lambda over: CountDistinct("kind", over=over), lambda us: Agg("count_distinct", us, "kind")),
         (

@@ -4,7 +4,9 @@ Flipped one at a time in window_kernel.py, and seen to fail: either side of a bi
 rounded down; a window left one tick early; the clip at the floor; the last tick left out; `after_us` given again; the
 first row of a key compared with the key before; null taken for 0; a stay's end for its beginning; a level of the sparse
 table left out; first taken for last; one value enough for a deviation, or n below; a key cut in two; the check for 64
-bits; codes of negative doubles not turned round. Equal by these tests: touching stays told as two.
+bits; codes of negative doubles not turned round; a rank rounded down, or of 0; the latest from the wrong end; the
+rarest for the most frequent; lists of other length or other values taken for the same; one value too many. Equal by
+these tests: touching stays told as two.
 """
 
 from __future__ import annotations
@@ -17,11 +19,15 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from skewless.spark.window_kernel import AFTER, TIME, Code, Part, Value, WindowKernel, whole_keys
+from skewless.spark.window_kernel import AFTER, TIME, Part, Value, WindowKernel, whole_keys
+from skewless.spark.window_values import Code
 from tests.support.bits import bits
 from tests.support.oracle_windows import Agg, Event, window_values
 
-KINDS = ("count", "count_distinct", "sum", "stddev", "min", "max", "first", "last")
+KINDS = (
+    "count", "count_distinct", "sum", "stddev", "min", "max", "first", "last", "quantile", "last_n", "top_k",
+)  # fmt: skip
+SHARES = ("0", "0.1", "0.5", "0.95", "1")
 POOL = (None, 0, 1, 1, 2, -7, 2**40, -(2**53))
 
 
@@ -61,7 +67,8 @@ def test_kernel_gives_what_brute_force_gives(seed: int) -> None:
     kinds = [(kind, rng.randint(1, longest)) for kind in rng.sample(KINDS, rng.randrange(1, 5))]
     events, through = drawn(rng, every=every), rng.randrange(0, 12) * every
     start = rng.choice((None, rng.randrange(-2, 6) * every))
-    aggregates = {f"f{place}": aggregate(kind, over) for place, (kind, over) in enumerate(kinds)}
+    n, q = rng.randrange(1, 4), rng.choice(SHARES)
+    aggregates = {f"f{place}": aggregate(kind, over, n=n, q=q) for place, (kind, over) in enumerate(kinds)}
     rules = {"every_us": every, "offset_us": offset % every, "through_us": through, "start_us": start}
     full = [(*key, tick, *values.values()) for key, tick, values in window_values(events, aggregates, **rules)]
     after = {key: rng.randrange(-1, 8) * every + rng.randrange(every) for key in range(5)}
@@ -75,7 +82,9 @@ def test_kernel_gives_what_brute_force_gives(seed: int) -> None:
         events = [event for event in events if event[1] >= known[event[0][0]] - reach]
     kernel = WindowKernel(
         keys=("key",),
-        values=tuple(Value(f"f{place}", (Part(kind, "_n", over),)) for place, (kind, over) in enumerate(kinds)),
+        values=tuple(
+            Value(f"f{place}", (Part(kind, "_n", over, 0, n, q),)) for place, (kind, over) in enumerate(kinds)
+        ),
         every_us=every,
         offset_us=offset % every,
         tile_us=tile,
@@ -85,9 +94,9 @@ def test_kernel_gives_what_brute_force_gives(seed: int) -> None:
     assert bits(tuple(told(kernel, events, after=after))) == bits(tuple(expected))
 
 
-def aggregate(kind: str, over: int) -> Agg:
+def aggregate(kind: str, over: int, *, n: int, q: str) -> Agg:
     is_scaled = kind == "stddev"
-    return Agg(kind, over, "n", scale=0 if is_scaled else None, ties=("n",))
+    return Agg(kind, over, "n", scale=0 if is_scaled else None, ties=("n",), n=n, q=q)
 
 
 def floor(start: int | None, after: int | None, *, every: int, offset: int) -> int | None:
