@@ -18,7 +18,7 @@ from skewless.flows.unapplied import is_changed
 from skewless.flows.workshop import Workshop
 from skewless.online.codec import Key, same_bits
 from skewless.online.explanation import ViewExplanation
-from skewless.online.strays import heads_of, stored_keys
+from skewless.online.strays import rows_of, stored_keys
 from skewless.spark.dtypes import spark_schema
 from skewless.spark.exact import arrived, leaving
 from skewless.spark.point_in_time.window import ViewValues
@@ -99,7 +99,7 @@ class Inquiry:
             for name, one in told.items()
         }
         missing = {one.view.name for one in suspects if self._is_missing(one)}
-        self._strays = {name: _strays(shop, told[name]) if name in missing else frozenset() for name in views}
+        self._strays = {name: _strays(shop, told[name]) if name in missing else {} for name in views}
 
     def cause(self, suspect: Suspect, feature: str | None, online: tuple[str, object]) -> Cause:
         """The cause of one cell.
@@ -117,8 +117,10 @@ class Inquiry:
             return Cause.STALE_POINTER
         if found is not None and found not in self._published[name]:
             return Cause.ABORTED_PUSH
-        if self._is_missing(suspect):
-            return Cause.WRONG_KEY if _head(sent) in self._strays[name] else Cause.MISSING_ROW
+        if sent is not None and self._is_missing(suspect):
+            alike = self._strays[name].get((sent.generation, sent.event_us), ())
+            is_astray = any(_has_the_values(suspect.view, stray, sent) for stray in alike)
+            return Cause.WRONG_KEY if is_astray else Cause.MISSING_ROW
         if found is not None and (sent is None or found > sent.generation):
             return Cause.EXTRA_ROW
         return _of_the_row_sent(suspect.view, feature, online, sent)
@@ -160,18 +162,21 @@ def _sent(shop: Workshop, told: ViewValues, pointer: Pointer | None, keys: Itera
     }
 
 
-def _strays(shop: Workshop, told: ViewValues) -> frozenset[tuple[int, int | None]]:
-    """Generation and event time of the rows that lie online under keys of which nothing was ever sent."""
+def _strays(shop: Workshop, told: ViewValues) -> dict[tuple[int, int | None], list[Sent]]:
+    """The rows that lie online under keys of which nothing was ever sent, by generation and event time."""
+    found: dict[tuple[int, int | None], list[Sent]] = {}
     link, view = shop.online, shop.served(told.view, shop.applied())
     if link is None:
-        return frozenset()
-    names = list(view.keys)
-    known = {tuple(row) for row in told.served.select(*names).distinct().collect()}
+        return found
+    known = {tuple(row) for row in told.served.select(*view.keys).distinct().collect()}
     strange = (key for key in stored_keys(link.session, link.target.keyspace, view) if key not in known)
-    return frozenset(
-        head for key in islice(strange, _STRAYS) for head in heads_of(link.session, link.target.keyspace, view, key)
-    )
+    for key in islice(strange, _STRAYS):
+        for generation, event_us, values in rows_of(link.session, link.target.keyspace, view, key):
+            row = Sent(generation, event_us, "", dict(zip(view.features, values, strict=True)))
+            found.setdefault((generation, event_us), []).append(row)
+    return found
 
 
-def _head(sent: Sent | None) -> tuple[int, int | None] | None:
-    return None if sent is None else (sent.generation, sent.event_us)
+def _has_the_values(view: FeatureView, stray: Sent, sent: Sent) -> bool:
+    dtypes = {one.name: one.dtype for one in view.features}
+    return all(same_bits(dtypes[name], stray.values[name], sent.values[name]) for name in dtypes)

@@ -122,9 +122,10 @@ def select_keys(keyspace: str, view: ServedView) -> str:
     return f"SELECT DISTINCT {quoted(key_column(view))} FROM {_table(keyspace, view)}"
 
 
-def select_heads(keyspace: str, view: ServedView) -> str:
-    """All rows of one entity: gen, event_us."""
-    return f"SELECT gen, event_us FROM {_table(keyspace, view)} WHERE {quoted(key_column(view))} = ?"
+def select_rows(keyspace: str, view: ServedView) -> str:
+    """All rows of one entity: gen, event_us, features."""
+    columns = ", ".join(["gen", "event_us", *map(quoted, view.features)])
+    return f"SELECT {columns} FROM {_table(keyspace, view)} WHERE {quoted(key_column(view))} = ?"
 
 
 def _table(keyspace: str, view: ServedView) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from skewless.core.serving import ServedView
 from skewless.online import cql
-from skewless.online.codec import Key, key_from_driver
+from skewless.online.codec import Key, decoder, key_from_driver
 
 
 def stored_keys(session: Any, keyspace: str, view: ServedView) -> Iterator[Key]:
@@ -17,8 +17,12 @@ def stored_keys(session: Any, keyspace: str, view: ServedView) -> Iterator[Key]:
         yield key_from_driver(row[0], is_wrapped=is_wrapped)
 
 
-def heads_of(session: Any, keyspace: str, view: ServedView, key: Key) -> list[tuple[int, int | None]]:
-    """Generation and event time (microseconds; None when absent) of every row of an entity."""
-    statement = session.prepare(cql.select_heads(keyspace, view))
-    bound = statement.bind((key if cql.is_wrapped(view) else key[0],))
-    return [(row[0], row[1]) for row in session.execute(bound)]
+def rows_of(
+    session: Any, keyspace: str, view: ServedView, key: Key
+) -> Iterator[tuple[int, int | None, tuple[Any, ...]]]:
+    """Every row of an entity: generation, event time (microseconds; None when absent), values as clients get them."""
+    statement = session.prepare(cql.select_rows(keyspace, view))
+    decoders = [decoder(dtype) for dtype in view.features.values()]
+    for gen, event_us, *stored in session.execute(statement.bind((key if cql.is_wrapped(view) else key[0],))):
+        pairs = zip(decoders, stored, strict=True)
+        yield gen, event_us, tuple(one if one is None or decode is None else decode(one) for decode, one in pairs)
