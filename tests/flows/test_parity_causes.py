@@ -14,7 +14,7 @@ from skewless.core.names import GENERATION
 from skewless.errors import DefinitionConflict
 from tests.support.project import LAST_ORDER, SPEND, Project, at
 
-pytestmark = [pytest.mark.spark, pytest.mark.cassandra, pytest.mark.slow]
+pytestmark = [pytest.mark.spark, pytest.mark.cassandra, pytest.mark.slow, pytest.mark.usefixtures("interpreted")]
 
 SPENT = ("spend:spend_7d", "spend")
 
