@@ -46,7 +46,7 @@ from skewless import (
     WindowView,
     days,
 )
-from skewless.config import load_settings
+from skewless.config import load_settings, prepare_process
 from skewless.errors import NothingToDo
 from skewless.flows.workshop import Workshop
 
@@ -116,7 +116,7 @@ class Bench:
     def drawn(self, rows: int, *, begin: float, end: float, salt: int) -> DataFrame:
         """Events at random instants of `[begin, end)` days."""
         number = F.col("id")
-        chance = [F.pmod(F.xxhash64(number, F.lit(salt + place)), F.lit(2**40)) for place in range(4)]
+        chance = [F.pmod(F.xxhash64(number, F.lit(salt + place)), F.lit(2**50)) for place in range(4)]
         span_us = int((end - begin) * DAY_US)
         first_us = int(BEGIN.timestamp()) * 1_000_000 + int(begin * DAY_US)
         return self.shop.session.range(0, rows, numPartitions=8).select(
@@ -268,7 +268,9 @@ def opened(folder: Path, options: argparse.Namespace) -> Bench:
         "SKEWLESS__SPARK__DRIVER_MEMORY": options.memory,
         "SKEWLESS__QUALITY__MAX_ENTITY_COUNT_CHANGE": "1",
     }
-    shop = Workshop.open(load_settings(HOME / "conf", "ci", environ))
+    settings = load_settings(HOME / "conf", "ci", environ)
+    prepare_process(settings)
+    shop = Workshop.open(settings)
     first_tick = BEGIN + timedelta(days=max(1, options.days - 29))
     shop.__dict__["definitions"] = Definitions(views=[window_view(first_tick), ROW_VIEW], services=[])
     return Bench(FeatureStore(shop), options.events, options.entities, options.days)
