@@ -235,16 +235,17 @@ def measure_windows(bench: Bench, folder: Path) -> None:
 
 
 def measure_rows(bench: Bench) -> None:
-    """Everything, then a hundredth more, then late rows with corrections and deletions."""
+    """Everything, then a hundredth more, then late rows and deletions; two days after the windows."""
+    day = bench.days + 2
     bench.append("row_events", bench.drawn(bench.events, begin=0, end=bench.days, salt=4))
-    bench.materialize("last_event", bench.days, "row_full")
-    newest = bench.drawn(bench.events // 100, begin=bench.days, end=bench.days + 0.5, salt=5)
+    bench.materialize("last_event", day, "row_full")
+    newest = bench.drawn(bench.events // 100, begin=day, end=day + 0.5, salt=5)
     bench.append("row_events", newest)
-    bench.materialize("last_event", bench.days + 0.5, "row_newest")
+    bench.materialize("last_event", day + 0.5, "row_newest")
     bench.append("row_events", bench.drawn(bench.events // 200, begin=0, end=bench.days, salt=6))
     table = DeltaTable.forPath(bench.shop.session, bench.path("row_events"))
     table.delete("number % 1000 = 7 and at >= '2024-02-20'")
-    bench.materialize("last_event", bench.days + 0.6, "row_late")
+    bench.materialize("last_event", day + 0.6, "row_late")
 
 
 def ratios(figures: dict[str, float]) -> dict[str, float]:
