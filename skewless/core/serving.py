@@ -112,7 +112,7 @@ def served_view(project: str, view: FeatureView, fingerprint: str) -> ServedView
         version=view.version,
         table=table_name(project, view),
         keys=dict(view.entity.keys),
-        features={feature.name: feature.dtype for feature in view.features},
+        features=view.feature_types,
         ttl=view.ttl,
         schedule=view.schedule if view.has_ticks else None,
         fingerprint=fingerprint,

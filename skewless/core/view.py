@@ -142,6 +142,11 @@ class FeatureView:
         return tuple(feature.name for feature in self.features)
 
     @property
+    def feature_types(self) -> dict[str, DType]:
+        """Feature → type, in order."""
+        return {feature.name: feature.dtype for feature in self.features}
+
+    @property
     def has_ticks(self) -> bool:
         """True for the kinds that are evaluated at ticks (values hold until the next one)."""
         return True

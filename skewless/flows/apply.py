@@ -75,4 +75,4 @@ def _prepare_online(shop: Workshop, applied: AppliedProject) -> None:
 
 
 def _columns(view: FeatureView) -> dict[str, DType]:
-    return {**view.entity.keys, **{feature.name: feature.dtype for feature in view.features}}
+    return {**view.entity.keys, **view.feature_types}

@@ -58,7 +58,7 @@ def leaks(shop: Workshop, service: FeatureService, spine: DataFrame, *, time_col
     served = pins.join(narrow, time_column=time_column, as_served=True)
     renamed = served.withColumnsRenamed({view.name: f"{view.name}{SERVED}" for view in pins.views})
     both = pins.join(renamed, time_column=time_column, as_served=False)
-    dtypes = {view.name: {one.name: one.dtype for one in view.features} for view in pins.views}
+    dtypes = {view.name: view.feature_types for view in pins.views}
     asked = {name: {one: dtypes[name][one] for one in service.features_of(name)} for name in service.view_names}
     totals, found = compared(both, asked)
     return LeakReport(service.name, totals["rows"], totals["compared"], totals["leaking"], tuple(found))

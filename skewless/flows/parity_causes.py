@@ -98,7 +98,8 @@ class Inquiry:
             name: _sent(shop, one, self._pointers[name], [each.key for each in suspects if each.view.name == name])
             for name, one in told.items()
         }
-        missing = {one.view.name for one in suspects if self._is_missing(one)}
+        # of a changed definition nothing more is asked, and its table is not the applied one's to be scanned
+        missing = {one.view.name for one in suspects if self._is_missing(one)} - self._changed
         self._strays = {name: _strays(shop, told[name]) if name in missing else {} for name in views}
 
     def cause(self, suspect: Suspect, feature: str | None, online: tuple[str, object]) -> Cause:
@@ -140,14 +141,13 @@ def _of_the_row_sent(view: FeatureView, feature: str | None, online: tuple[str, 
         return Cause.HISTORY if value == sent.event_us else Cause.TAMPERED
     if status not in _WITH_VALUE:
         return Cause.HISTORY if sent.state else Cause.EXPIRED
-    dtype = {one.name: one.dtype for one in view.features}[feature]
-    return Cause.HISTORY if same_bits(dtype, value, sent.values[feature]) else Cause.TAMPERED
+    return Cause.HISTORY if same_bits(view.feature_types[feature], value, sent.values[feature]) else Cause.TAMPERED
 
 
 def _sent(shop: Workshop, told: ViewValues, pointer: Pointer | None, keys: Iterable[Key]) -> dict[Key, Sent]:
     """The newest row that was sent of some entities."""
     view, limit = told.view, -1 if pointer is None else pointer.generation
-    dtypes = {one.name: one.dtype for one in view.features}
+    dtypes = view.feature_types
     wanted = shop.session.createDataFrame(sorted(set(keys)), spark_schema(view.entity.keys))
     names = list(view.entity.key_names)
     rows = told.served.join(F.broadcast(wanted), names, "left_semi")
@@ -178,5 +178,4 @@ def _strays(shop: Workshop, told: ViewValues) -> dict[tuple[int, int | None], li
 
 
 def _has_the_values(view: FeatureView, stray: Sent, sent: Sent) -> bool:
-    dtypes = {one.name: one.dtype for one in view.features}
-    return all(same_bits(dtypes[name], stray.values[name], sent.values[name]) for name in dtypes)
+    return all(same_bits(dtype, stray.values[name], sent.values[name]) for name, dtype in view.feature_types.items())

@@ -52,7 +52,7 @@ class Pins:
         Returns:
             Per row: the further columns, and view → the fields of its answer, `values` exact to the bit.
         """
-        features = {view.name: {one.name: one.dtype for one in view.features} for view in self.views}
+        features = {view.name: view.feature_types for view in self.views}
         exact = (
             F.col(name).withField("values", leaving(dtypes, F.col(name)["values"])).alias(name)
             for name, dtypes in features.items()

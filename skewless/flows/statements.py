@@ -53,7 +53,7 @@ def statements(
         rows = rows.filter(F.col(GENERATION).isin(sorted(generations)))
     for name, value in parts.items():
         rows = rows.filter(F.col(name) == F.lit(checked_part(name, view.entity.keys[name], value)))
-    features = {feature.name: feature.dtype for feature in view.features}
+    features = view.feature_types
     values = leaving(features, F.struct(*view.feature_names)).alias("values")
     found = rows.select(F.unix_micros(EVENT_TIMESTAMP).alias("event_us"), GENERATION, FLAG, values)
     ordered = found.orderBy(F.desc("event_us"), F.desc(GENERATION))

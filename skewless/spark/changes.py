@@ -131,7 +131,7 @@ def not_outdated(view: FeatureView, after: DataFrame, served: DataFrame) -> Data
 
 
 def _identities(view: FeatureView) -> Column:
-    return identities({feature.name: feature.dtype for feature in view.features})
+    return identities(view.feature_types)
 
 
 def _unless(condition: Column, name: str) -> Column:

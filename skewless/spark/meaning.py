@@ -107,7 +107,7 @@ def renumbered(plan: str) -> str:
 def _on_empty(session: SparkSession, view: FeatureView) -> DataFrame:
     empties = {source.name: empty_source(session, source) for source in view.sources}
     if isinstance(view, SnapshotView):
-        promised = {**view.entity.keys, **{feature.name: feature.dtype for feature in view.features}}
+        promised = {**view.entity.keys, **view.feature_types}
         returned = _frame(view, view.transform(empties, F.lit(from_us(_SOME_TICK_US))))
         promised_columns(view, returned, promised)
         return returned

@@ -42,7 +42,7 @@ def evaluated(view: RowView, rows: DataFrame) -> DataFrame:
         Keys, `event_timestamp`, features, `_flag` (always empty).
     """
     # identities, because 0.0 and -0.0 are equal to an ordering and different to us
-    rank = F.struct(*view.source.tie_break, identities({feature.name: feature.dtype for feature in view.features}))
+    rank = F.struct(*view.source.tie_break, identities(view.feature_types))
     values = F.struct(*view.feature_names)
     newest = rows.groupBy(*view.entity.key_names, EVENT_TIMESTAMP).agg(F.max_by(values, rank).alias("row"))
     return newest.select(*view.entity.key_names, EVENT_TIMESTAMP, "row.*", F.lit("").alias(FLAG))

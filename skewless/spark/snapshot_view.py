@@ -67,7 +67,7 @@ def evaluated(view: SnapshotView, snapshots: DataFrame, ticks: tuple[int, ...], 
     values, since = F.struct(*names), F.unix_micros(EVENT_TIMESTAMP) - F.lit(ticks[0])
     # one shuffle serves the settling of ties, the comparison of ticks and what the caller compares them with
     by_key = snapshots.withColumn(_NUMBER, (since / F.lit(view.schedule.every_us)).cast("int")).repartition(*keys)
-    same = identities({feature.name: feature.dtype for feature in view.features})
+    same = identities(view.feature_types)
     single = by_key.groupBy(*keys, _NUMBER).agg(F.max_by(values, same).alias("row")).select(*keys, _NUMBER, "row.*")
     order = Window.partitionBy(*keys).orderBy(_NUMBER)
     compared = single.withColumn("_same", same).select(
@@ -103,5 +103,5 @@ def _at_tick(view: SnapshotView, sources: Mapping[str, DataFrame], tick_us: int)
         if name in view.lookback:
             past &= time >= F.lit(from_us(tick_us - duration_us(view.lookback[name])))
         cut[name] = rows.filter(past)
-    promised = {**view.entity.keys, **{feature.name: feature.dtype for feature in view.features}}
+    promised = {**view.entity.keys, **view.feature_types}
     return promised_columns(view, view.transform(cut, as_of), promised).withColumn(EVENT_TIMESTAMP, as_of)

@@ -148,7 +148,7 @@ def promised_columns(view: FeatureView, returned: DataFrame, promised: Mapping[s
 
 def value_columns(view: FeatureView) -> dict[str, DType]:
     """Keys, event timestamp and features of a view, in the order of its tables."""
-    features = {feature.name: feature.dtype for feature in view.features}
+    features = view.feature_types
     return {**view.entity.keys, EVENT_TIMESTAMP: Timestamp, **features}
 
 

@@ -73,7 +73,7 @@ class ValueTables:
     @property
     def features(self) -> Mapping[str, DType]:
         """Feature → type."""
-        return {feature.name: feature.dtype for feature in self.view.features}
+        return self.view.feature_types
 
     def columns(self, table: str) -> dict[str, DType]:
         """The columns of history or served."""

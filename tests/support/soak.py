@@ -35,8 +35,8 @@ from tests.support import oracle
 from tests.support.bits import bits
 from tests.support.dying import may_die_at
 from tests.support.frames import moment
-from tests.support.project import Project, at, open_project
-from tests.support.soak_life import DAY, ORDERS, USERS, Life
+from tests.support.project import ORDERS, Project, at, open_project
+from tests.support.soak_life import DAY, USERS, Life
 from tests.support.soak_models import Model, Told, row_model, snapshot_model, window_model
 
 FAILPOINTS = (

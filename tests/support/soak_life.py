@@ -10,20 +10,11 @@ from delta.tables import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from skewless import Float64, Int64, Timestamp
-from skewless.core.source import DeltaSource
 from tests.support.frames import moment
 
 HOUR = 3_600_000_000
 DAY = 24 * HOUR
 USERS = 10
-ORDERS = DeltaSource(
-    "orders",
-    path="raw/orders",
-    event_timestamp="ordered_at",
-    schema={"order_id": Int64, "user_id": Int64, "ordered_at": Timestamp, "amount": Float64},
-    tie_break=("order_id",),
-)
 DDL = "order_id bigint, user_id bigint, ordered_at timestamp, amount double"
 
 

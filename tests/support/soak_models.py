@@ -34,8 +34,8 @@ from skewless.core.view import FeatureView
 from tests.support import oracle
 from tests.support.bits import bits
 from tests.support.oracle_windows import Agg, mean, window_values
-from tests.support.project import USER
-from tests.support.soak_life import DAY, HOUR, ORDERS, Order, shipped
+from tests.support.project import ORDERS, USER
+from tests.support.soak_life import DAY, HOUR, Order, shipped
 
 #: What a view says: (user, event time) → None when deleted, else feature → value.
 Said = dict[tuple[int, int], "dict[str, Any] | None"]

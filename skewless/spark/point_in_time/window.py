@@ -189,7 +189,7 @@ def _fresh_us(view: FeatureView, event_us: Column) -> Column:
 
 
 def _unpublished(values: ViewValues, *, time_column: str, as_served: bool) -> Column:
-    fields = spark_schema({feature.name: feature.dtype for feature in values.view.features})
+    fields = spark_schema(values.view.feature_types)
     missing = F.lit(None).cast("long")
     required = (*values.view.entity.key_names, time_column)
     asks_nothing = F.greatest(*(F.col(f"`{column}`").isNull() for column in required))
