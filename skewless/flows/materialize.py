@@ -84,12 +84,9 @@ def materialize(shop: Workshop, work: Work, generation: Generation) -> Generatio
         through_us=generation.through_us,
         since=work.since,
     )
-    try:
-        made = (_later if situation.counting else _first)(shop, work, evaluation, generation)
-        # counted on the way: only now are the numbers there
-        return replace(made, counts={**made.counts, **_read_counts(shop, work, evaluation, generation)})
-    finally:
-        evaluation.span.release()
+    made = (_later if situation.counting else _first)(shop, work, evaluation, generation)
+    # counted on the way: only now are the numbers there
+    return replace(made, counts={**made.counts, **_read_counts(shop, work, evaluation, generation)})
 
 
 def _reach(work: Work) -> str:
@@ -104,18 +101,16 @@ def _later(shop: Workshop, work: Work, evaluation: Evaluation, generation: Gener
     situation, view, tables = work.situation, work.view, work.situation.tables
     span = evaluation.span
     known = span.of(of_generations(tables.read(tables.history), situation.counting))
-    changes = compared(view, evaluation.statements, known, is_scattered=span.is_scattered).persist()
-    try:
-        tally = changes.groupBy(CHANGE, BARE).agg(F.count("*"), F.count_if(NEWEST)).collect()
-        kinds = {kind: sum(row[2] for row in tally if row[0] == kind) for kind in ("new", "corrected", "retracted")}
-        if not any(kinds.values()):
-            return replace(generation, state=GenerationState.UNCHANGED, counts=kinds)
-        has_bare = any(row[1] for row in tally)
-        statements = changes.filter(F.col(CHANGE).isNotNull()).drop(CHANGE, NEWEST, BARE)
-        served = partial(_served_rows, work, span, changes, with_bare=generation.number if has_bare else None)
-        return append_generation(shop, situation, statements, served, replace(generation, counts=kinds))
-    finally:
-        changes.unpersist()
+    # not persisted: writing to history, which it reads, would make Spark forget it, and compute it once more for served
+    changes = compared(view, evaluation.statements, known, is_scattered=span.is_scattered).localCheckpoint()
+    tally = changes.groupBy(CHANGE, BARE).agg(F.count("*"), F.count_if(NEWEST)).collect()
+    kinds = {kind: sum(row[2] for row in tally if row[0] == kind) for kind in ("new", "corrected", "retracted")}
+    if not any(kinds.values()):
+        return replace(generation, state=GenerationState.UNCHANGED, counts=kinds)
+    has_bare = any(row[1] for row in tally)
+    statements = changes.filter(F.col(CHANGE).isNotNull()).drop(CHANGE, NEWEST, BARE)
+    served = partial(_served_rows, work, span, changes, with_bare=generation.number if has_bare else None)
+    return append_generation(shop, situation, statements, served, replace(generation, counts=kinds))
 
 
 def _first(shop: Workshop, work: Work, evaluation: Evaluation, generation: Generation) -> Generation:

@@ -137,7 +137,7 @@ def _touched_rows(view: RowView, of_source: Judged, changes: DataFrame, since: S
         set_aside = of_source.rows.filter(later_than(since.before_us))
         touched = touched.unionByName(set_aside.select(*pair))
         next_us = replace(of_source, rows=set_aside).count().next_us
-    span = Span(since.after_us, touched.distinct().persist())
+    span = Span.of_touched(since.after_us, touched.distinct())
     new = row_view.transformed(view, added(changes), start_us=start_us)
     return Evaluation(row_view.evaluated(view, span.of(of_source.used)), new, span, next_us)
 
@@ -154,8 +154,8 @@ def _touched_windows(
     start_us = events.start_us
     changed = window_view.read_events(view, both(changes), start_us=start_us).rows
     touched = window_view.touched_entities(view, events.used, changed, before_us=since.before_us, through_us=through_us)
-    span = Span(since.after_us, touched.persist())
-    near = window_view.of_touched(view, events.used, touched, after_us=since.after_us)
+    span = Span.of_touched(since.after_us, touched)
+    near = window_view.of_touched(view, events.used, span)
     values = window_view.evaluated(view, near, after_us=since.after_us, through_us=through_us)
     return Evaluation(values, window_view.read_events(view, added(changes), start_us=start_us), span)
 

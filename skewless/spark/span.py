@@ -8,6 +8,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from skewless.core.names import EVENT_TIMESTAMP
+from skewless.spark.few import settled
 from skewless.spark.value_tables import later_than
 from skewless.spark.window_kernel import AFTER
 
@@ -19,11 +20,16 @@ class Span:
     Attributes:
         after_us: Only those of later event times; None is all of time.
         touched: Of these, keys with `event_timestamp`: these pairs alone. Or keys with `_after_us`: of these entities
-            the later ones alone. None is all of them. It is persisted.
+            the later ones alone. None is all of them.
     """
 
     after_us: int | None = None
     touched: DataFrame | None = None
+
+    @staticmethod
+    def of_touched(after_us: int, touched: DataFrame) -> Span:
+        """The span of what was touched, which is computed here, once."""
+        return Span(after_us, settled(touched))
 
     @property
     def is_scattered(self) -> bool:
@@ -37,10 +43,10 @@ class Span:
             return near
         if self.is_scattered:
             return near.join(self.touched, self.touched.columns, "left_semi")
-        keys = [name for name in self.touched.columns if name != AFTER]
-        return near.join(self.touched, keys).filter(F.unix_micros(EVENT_TIMESTAMP) > F.col(AFTER)).drop(AFTER)
+        return self.of_entities(near).filter(F.unix_micros(EVENT_TIMESTAMP) > F.col(AFTER)).drop(AFTER)
 
-    def release(self) -> None:
-        """Forget what was persisted."""
-        if self.touched is not None:
-            self.touched.unpersist()
+    def of_entities(self, rows: DataFrame) -> DataFrame:
+        """The rows of touched entities, with `_after_us`."""
+        if self.touched is None:
+            return rows.withColumn(AFTER, F.lit(self.after_us))
+        return rows.join(self.touched, [name for name in self.touched.columns if name != AFTER])

@@ -18,6 +18,7 @@ from skewless.core.resolver import RETRACTED
 from skewless.core.time import from_us
 from skewless.core.view import FeatureView
 from skewless.spark.dtypes import spark_type
+from skewless.spark.few import settled
 from skewless.spark.read import committed_rows, head_version, is_table, read_at
 
 
@@ -165,7 +166,7 @@ def standing(view: FeatureView, rows: DataFrame) -> DataFrame:
 
 def current(view: FeatureView, statements: DataFrame) -> DataFrame:
     """Per entity the statement of the newest event time; each (keys, event time) occurs once in what is given."""
-    return _newest(view, statements, EVENT_TIMESTAMP)
+    return _of_greatest(statements, settled(_greatest(view, statements, EVENT_TIMESTAMP)))
 
 
 def as_served(view: FeatureView, statements: DataFrame) -> DataFrame:
@@ -175,14 +176,16 @@ def as_served(view: FeatureView, statements: DataFrame) -> DataFrame:
 
 def newest_served(view: FeatureView, rows: DataFrame) -> DataFrame:
     """Per entity the served row of the newest generation: what a reader of the online store would be given."""
-    return _newest(view, rows, GENERATION)
+    return _of_greatest(rows, _greatest(view, rows, GENERATION).hint("shuffle_hash"))
 
 
-def _newest(view: FeatureView, rows: DataFrame, order: str) -> DataFrame:
+def _greatest(view: FeatureView, rows: DataFrame, order: str) -> DataFrame:
     # the greatest by itself is hashed; together with the values it would be sorted
-    keys = list(view.entity.key_names)
-    greatest = rows.groupBy(*keys).agg(F.max(order).alias(order))
-    return rows.join(greatest.hint("shuffle_hash"), [*keys, order], "left_semi").select(*rows.columns)
+    return rows.groupBy(*view.entity.key_names).agg(F.max(order).alias(order))
+
+
+def _of_greatest(rows: DataFrame, greatest: DataFrame) -> DataFrame:
+    return rows.join(greatest, greatest.columns, "left_semi").select(*rows.columns)
 
 
 def later_than(instant_us: int | None) -> Column:
