@@ -204,7 +204,8 @@ def _unfinished(shop: Workshop, online: _Online, runs: LastRuns, now_us: int) ->
     if head is not None and head.visible_from_us > now_us:
         yield f"revision {head.number} becomes visible at {format_instant(from_us(head.visible_from_us))}"
     for view, (outcome, run) in sorted(runs.tried.items()):
-        stage = _NEXT_STAGE.get(outcome["outcome"])
+        is_backfill = outcome["outcome"] == "planned" and run.get("command") == "backfill"
+        stage = "backfill" if is_backfill else _NEXT_STAGE.get(outcome["outcome"])
         if stage is not None:
             waiting = f"{view}: generation {outcome['generation']} is {outcome['outcome']} (run {run['run_id']})"
             yield f"{waiting}; it waits for `skewless {stage} {view}`"

@@ -145,21 +145,26 @@ def append_generation(
         The generation as MATERIALIZED.
     """
     tables, number, run_id = situation.tables, generation.number, generation.run_id
-    _still_leased(shop)
+    still_leased(shop)
     history = tables.append(tables.history, statements, generation=number, run_id=run_id)
     reached(Failpoint.MATERIALIZE_HISTORY)
-    _still_leased(shop)
-    pushed = tables.append(tables.served, served(), generation=number, run_id=run_id)
-    reached(Failpoint.MATERIALIZE_SERVED)
     known = generation.counts
-    new = history.rows - known["corrected"] - known["retracted"]
-    return replace(
-        generation,
-        state=GenerationState.MATERIALIZED,
-        history_version=history.version,
-        served_version=pushed.version,
-        counts={**known, "new": new, "served": pushed.rows},
-    )
+    counts = {**known, "new": history.rows - known["corrected"] - known["retracted"]}
+    return append_served(shop, situation, served(), replace(generation, history_version=history.version, counts=counts))
+
+
+def append_served(shop: Workshop, situation: Situation, rows: DataFrame, generation: Generation) -> Generation:
+    """Write what a generation in history changes of current values; a repeat is a no-op.
+
+    Returns:
+        The generation as MATERIALIZED.
+    """
+    tables = situation.tables
+    still_leased(shop)
+    pushed = tables.append(tables.served, rows, generation=generation.number, run_id=generation.run_id)
+    reached(Failpoint.MATERIALIZE_SERVED)
+    counts = {**generation.counts, "served": pushed.rows}
+    return replace(generation, state=GenerationState.MATERIALIZED, served_version=pushed.version, counts=counts)
 
 
 def _served_rows(work: Work, span: Span, changes: DataFrame, *, with_bare: int | None) -> DataFrame:
@@ -205,16 +210,15 @@ def _read_counts(shop: Workshop, work: Work, evaluation: Evaluation, generation:
     tally = evaluation.judged.count()
     if tally.bad:
         shop.say(f"{work.view.name}: {tally.bad} of {tally.read} rows go to quarantine.")
-        _still_leased(shop)
-        versions = {name: pinned.version for name, pinned in work.pins.items()}
-        set_aside(evaluation.judged.quarantined, work.situation.tables, generation, versions)
+        still_leased(shop)
+        set_aside(evaluation.judged.quarantined, work.situation.tables, generation)
         reached(Failpoint.MATERIALIZE_QUARANTINED)
     later = [one for one in (tally.next_us, evaluation.next_us) if one is not None]
     next_event = {NEXT_EVENT: min(later)} if later else {}
     return {"read": tally.read, "quarantined": tally.bad, "used": tally.read - tally.bad, **next_event}
 
 
-def _still_leased(shop: Workshop) -> None:
+def still_leased(shop: Workshop) -> None:
     """Right before a durable effect: a paused process that lost its lease must not write."""
     if shop.lease is not None:
         shop.lease.check()

@@ -97,7 +97,7 @@ def evaluate(
         return _touched_windows(view, events, changes, since, through_us=through_us)
     if isinstance(view, SnapshotView):
         after_us = None if since is None else since.after_us
-        return _snapshots(session, view, rows, start_us=start_us, after_us=after_us, through_us=through_us)
+        return snapshots(session, view, rows, start_us=start_us, after_us=after_us, through_us=through_us)
     raise DefinitionError(f"View '{view.name}' is of no known kind. Use RowView, WindowView or SnapshotView.")
 
 
@@ -111,16 +111,18 @@ def earliest_change_us(view: FeatureView, changed: Mapping[str, DataFrame]) -> i
     Returns:
         Microseconds; None when there is no event among them.
     """
-    found = []
-    for name in sorted(changed):
-        rows = both(changed[name])
-        if isinstance(view, RowView):
-            rows = view.transform(rows)
-        if isinstance(view, WindowView):
-            rows = view.events(rows)
-        first = rows.agg(F.min(F.unix_micros(EVENT_TIMESTAMP))).first()
-        found += [] if first is None or first[0] is None else [int(first[0])]
-    return min(found, default=None)
+    found = (first_event_us(view, both(changed[name])) for name in sorted(changed))
+    return min((one for one in found if one is not None), default=None)
+
+
+def first_event_us(view: FeatureView, rows: DataFrame) -> int | None:
+    """The earliest event time that source rows touch, in microseconds; None when there is no event among them."""
+    if isinstance(view, RowView):
+        rows = view.transform(rows)
+    if isinstance(view, WindowView):
+        rows = view.events(rows)
+    first = rows.agg(F.min(F.unix_micros(EVENT_TIMESTAMP))).first()
+    return None if first is None or first[0] is None else int(first[0])
 
 
 def _all_rows(view: RowView, of_source: Judged) -> Evaluation:
@@ -144,7 +146,8 @@ def _touched_rows(view: RowView, of_source: Judged, changes: DataFrame, since: S
 
 def _all_windows(view: WindowView, events: Judged, *, through_us: int) -> Evaluation:
     parts = events.observed()
-    return Evaluation(window_view.evaluated(view, parts.used, after_us=None, through_us=through_us), parts, Span())
+    values = window_view.evaluated(view, parts.used, after_us=None, through_us=through_us)
+    return Evaluation(values, parts, Span(_before_start_us(view)))
 
 
 def _touched_windows(
@@ -160,7 +163,7 @@ def _touched_windows(
     return Evaluation(values, window_view.read_events(view, added(changes), start_us=start_us), span)
 
 
-def _snapshots(
+def snapshots(
     session: SparkSession,
     view: SnapshotView,
     rows: Mapping[str, DataFrame],
@@ -169,10 +172,9 @@ def _snapshots(
     after_us: int | None,
     through_us: int,
 ) -> Evaluation:
-    ticks = snapshot_view.due_ticks(
-        view, earliest_us=_earliest_us(view, rows), after_us=after_us, through_us=through_us
-    )
-    span = Span(after_us)
+    """The ticks of `(after_us, through_us]`, each from its sources as they were cut at it."""
+    ticks = snapshot_view.due_ticks(view, earliest_us=earliest_us(view, rows), after_us=after_us, through_us=through_us)
+    span = Span(_before_start_us(view) if after_us is None else after_us, until_us=through_us)
     if not ticks:
         nothing = session.createDataFrame([], spark_schema(value_columns(view)))
         return Evaluation(nothing.withColumn(FLAG, F.lit("")), judged(nothing, view, start_us=start_us), span)
@@ -180,11 +182,15 @@ def _snapshots(
     return Evaluation(snapshot_view.evaluated(view, parts.used, ticks, after_us=after_us), parts, span)
 
 
-def _earliest_us(view: SnapshotView, rows: Mapping[str, DataFrame]) -> int:
+def _before_start_us(view: FeatureView) -> int | None:
+    """What history says of ticks before a view's start was evaluated when it started earlier, and stands."""
+    return None if view.start is None else to_us(view.start) - 1
+
+
+def earliest_us(view: SnapshotView, rows: Mapping[str, DataFrame]) -> int:
     """The earliest event of a source whose past is cut, or of any when none is: before it there is nothing to say."""
     if view.start is not None:
         return to_us(view.start) - 1
     named = tuple(view.lookback) or tuple(source.name for source in view.sources)
-    found = [rows[name].agg(F.min(F.unix_micros(EVENT_TIMESTAMP))).first() for name in named]
-    instants = [row[0] for row in found if row is not None and row[0] is not None]
-    return min(instants, default=2**62)
+    found = (first_event_us(view, rows[name]) for name in named)
+    return min((one for one in found if one is not None), default=2**62)

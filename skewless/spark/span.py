@@ -21,10 +21,12 @@ class Span:
         after_us: Only those of later event times; None is all of time.
         touched: Of these, keys with `event_timestamp`: these pairs alone. Or keys with `_after_us`: of these entities
             the later ones alone. None is all of them.
+        until_us: Only those up to this event time, included; None has no end.
     """
 
     after_us: int | None = None
     touched: DataFrame | None = None
+    until_us: int | None = None
 
     @staticmethod
     def of_touched(after_us: int, touched: DataFrame) -> Span:
@@ -39,6 +41,8 @@ class Span:
     def of(self, history: DataFrame) -> DataFrame:
         """The rows of history in it."""
         near = history.filter(later_than(self.after_us))
+        if self.until_us is not None:
+            near = near.filter(~later_than(self.until_us))
         if self.touched is None:
             return near
         if self.is_scattered:

@@ -120,24 +120,43 @@ class ValueTables:
             The Delta version that holds them, and how many they are.
         """
         table = path.rsplit("/", maxsplit=1)[-1]
-        writer = (
-            rows.withColumn(GENERATION, F.lit(generation).cast("long"))
-            .write.format("delta")
-            .mode("append")
-            .option("txnAppId", table)
-            .option("txnVersion", generation)
-            .option("userMetadata", run_id)
-        )
-        try:
-            writer.save(path)
-        except ConcurrentTransactionException:
-            # what a killed process had begun was committed meanwhile: written again, the same generation is a no-op
-            writer.save(path)
+        self._write(path, rows, writer=table, generation=generation, run_id=run_id)
         version = head_version(self.session, path)
         count = committed_rows(self.session, path, version, writer=table, number=generation)
         if count is None:
             count = of_generations(self.read(path, version), [generation]).count()
         return Appended(version, count)
+
+    def append_chunk(self, rows: DataFrame, *, generation: int, chunk: int, run_id: str) -> int:
+        """Append one chunk of a generation to history; repeated, it is a no-op.
+
+        Args:
+            rows: Its rows, without `_gen`.
+            generation: Its number.
+            chunk: Which one, counted from 0.
+            run_id: Recorded in the commit.
+
+        Returns:
+            A Delta version that holds them.
+        """
+        self._write(self.history, rows, writer=f"history chunk {chunk}", generation=generation, run_id=run_id)
+        return head_version(self.session, self.history)
+
+    @staticmethod
+    def _write(path: str, rows: DataFrame, *, writer: str, generation: int, run_id: str) -> None:
+        once = (
+            rows.withColumn(GENERATION, F.lit(generation).cast("long"))
+            .write.format("delta")
+            .mode("append")
+            .option("txnAppId", writer)
+            .option("txnVersion", generation)
+            .option("userMetadata", run_id)
+        )
+        try:
+            once.save(path)
+        except ConcurrentTransactionException:
+            # what a killed process had begun was committed meanwhile: written again, the same generation is a no-op
+            once.save(path)
 
     def read(self, path: str, version: int | None = None) -> DataFrame:
         """History or served, at a version or as it is."""

@@ -108,6 +108,13 @@ def test_plan_change_of_availability_delay_says_that_the_simulated_era_moves() -
     assert "simulated era" in lines[1]
 
 
+def test_plan_of_a_start_that_moved_back_says_how_history_is_extended() -> None:
+    late = replace(SPEND, start=parse_instant("2017-10-02"))
+    lines = _plan(_documents(late), _documents(replace(SPEND, start=parse_instant("2016-10-02")))).describe()
+    assert lines[0] == "~ view spend v1 (values unchanged: start: 2017-10-02 00:00 UTC → 2016-10-02 00:00 UTC)"
+    assert "skewless backfill" in lines[1]
+
+
 def test_plan_raised_version_with_another_window_shows_both_in_words() -> None:
     wider = replace(SPEND, version=2, aggregates={**SPEND.aggregates, "spend_7d": Sum("amount", over=days(30))})
     plan = _plan(_documents(SPEND), _documents(wider))
@@ -128,10 +135,10 @@ def test_plan_several_fields_stand_on_lines_of_their_own() -> None:
     assert _plan(_documents(SPEND), _documents(changed)).describe() == [
         "~ view spend v1 → v2 (values change)",
         "    every: 1 d → 6 h",
-        "    start: none → 2017-10-02 00:00 UTC",
         "    ttl: none → 3 d",
         "    availability_delay: 1 d → 6 h",
         "    owner: growth@ → risk@",
+        "    start: none → 2017-10-02 00:00 UTC",
         "    note: answers about times before the first publish (the simulated era) move",
     ]
 
