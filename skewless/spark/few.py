@@ -11,5 +11,6 @@ _FEW = 500_000
 
 def settled(keys: DataFrame) -> DataFrame:
     """Compute keys, here and once; when they are few, a join sends them to every executor."""
-    kept = keys.localCheckpoint()
+    # columns of their own: under a hint Spark does not tell those of a checkpoint from those that it was made of
+    kept = keys.select(*(F.col(name).alias(name) for name in keys.columns)).localCheckpoint()
     return F.broadcast(kept) if kept.count() <= _FEW else kept.hint("shuffle_hash")
