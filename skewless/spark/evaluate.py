@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 
 from skewless.core.names import EVENT_TIMESTAMP, FLAG
 from skewless.core.source import DeltaSource
-from skewless.core.time import to_us
+from skewless.core.time import duration_us, to_us
 from skewless.core.view import FeatureView, RowView, SnapshotView, WindowView
 from skewless.errors import DefinitionError
 from skewless.spark import row_view, snapshot_view, window_view
@@ -30,6 +30,7 @@ class Since:
         changed: Source name → changed rows, with `_is_added`.
         after_us: No statement up to this instant can have changed.
         before_us: The last tick that was evaluated; of a RowView the start of its last evaluation.
+        reach_us: Ticks of a SnapshotView after this one, up to `before_us`, cannot have changed; None when they can.
         has_set_aside: Events after `before_us` were set aside then, as those of the future.
     """
 
@@ -37,10 +38,17 @@ class Since:
     after_us: int
     before_us: int
     has_set_aside: bool = False
+    reach_us: int | None = None
 
     def changes(self, source: DeltaSource, rows: DataFrame) -> DataFrame:
         """The changed rows of a source; none of its rows when it stands as it stood."""
         return self.changed[source.name] if source.name in self.changed else unchanged(rows)
+
+    def span(self, through_us: int) -> Span:
+        """The ticks to look at again, up to one."""
+        is_cut = self.reach_us is not None and self.reach_us < self.before_us
+        skipped = (int(self.reach_us or 0), self.before_us) if is_cut else None
+        return Span(self.after_us, until_us=through_us, skipped=skipped)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +104,8 @@ def evaluate(
         changes = since.changes(view.source, rows[view.source.name])
         return _touched_windows(view, events, changes, since, through_us=through_us)
     if isinstance(view, SnapshotView):
-        after_us = None if since is None else since.after_us
-        return snapshots(session, view, rows, start_us=start_us, after_us=after_us, through_us=through_us)
+        span = Span(_before_start_us(view), until_us=through_us) if since is None else since.span(through_us)
+        return snapshots(session, view, rows, span, start_us=start_us)
     raise DefinitionError(f"View '{view.name}' is of no known kind. Use RowView, WindowView or SnapshotView.")
 
 
@@ -113,6 +121,22 @@ def earliest_change_us(view: FeatureView, changed: Mapping[str, DataFrame]) -> i
     """
     found = (first_event_us(view, both(changed[name])) for name in sorted(changed))
     return min((one for one in found if one is not None), default=None)
+
+
+def reached_us(view: SnapshotView, changed: Mapping[str, DataFrame]) -> int | None:
+    """The last tick whose value changed source rows can change, or what is said at it; a job per source.
+
+    Returns:
+        None when a source that changed is looked back on without an end.
+    """
+    found = []
+    for name in sorted(changed):
+        if name not in view.lookback:
+            return None
+        row = both(changed[name]).agg(F.max(F.unix_micros(EVENT_TIMESTAMP))).first()
+        found += [] if row is None or row[0] is None else [int(row[0]) + duration_us(view.lookback[name])]
+    # the tick after it is told against a value that may have changed
+    return view.schedule.floor_us(max(found)) + view.schedule.every_us if found else None
 
 
 def first_event_us(view: FeatureView, rows: DataFrame) -> int | None:
@@ -164,22 +188,15 @@ def _touched_windows(
 
 
 def snapshots(
-    session: SparkSession,
-    view: SnapshotView,
-    rows: Mapping[str, DataFrame],
-    *,
-    start_us: int,
-    after_us: int | None,
-    through_us: int,
+    session: SparkSession, view: SnapshotView, rows: Mapping[str, DataFrame], span: Span, *, start_us: int
 ) -> Evaluation:
-    """The ticks of `(after_us, through_us]`, each from its sources as they were cut at it."""
-    ticks = snapshot_view.due_ticks(view, earliest_us=earliest_us(view, rows), after_us=after_us, through_us=through_us)
-    span = Span(_before_start_us(view) if after_us is None else after_us, until_us=through_us)
+    """The ticks of a span, each from its sources as they were cut at it."""
+    ticks = snapshot_view.due_ticks(view, span, earliest_us=earliest_us(view, rows))
     if not ticks:
         nothing = session.createDataFrame([], spark_schema(value_columns(view)))
         return Evaluation(nothing.withColumn(FLAG, F.lit("")), judged(nothing, view, start_us=start_us), span)
     parts = judged(snapshot_view.taken(view, rows, ticks), view, start_us=start_us).observed()
-    return Evaluation(snapshot_view.evaluated(view, parts.used, ticks, after_us=after_us), parts, span)
+    return Evaluation(snapshot_view.evaluated(view, parts.used, ticks).filter(span.within), parts, span)
 
 
 def _before_start_us(view: FeatureView) -> int | None:

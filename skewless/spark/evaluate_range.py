@@ -71,8 +71,7 @@ def evaluate_range(
         values = window_view.evaluated(view, near, after_us=part.after_us, through_us=part.until_us)
         return Evaluation(values, _within(events, part), span)
     if isinstance(view, SnapshotView):
-        reach = {"after_us": part.after_us, "through_us": part.until_us}
-        return snapshots(session, view, rows, start_us=start_us, **reach)
+        return snapshots(session, view, rows, span, start_us=start_us)
     raise DefinitionError(f"View '{view.name}' is of no known kind. Use RowView, WindowView or SnapshotView.")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from skewless.core.names import EVENT_TIMESTAMP
@@ -22,11 +22,13 @@ class Span:
         touched: Of these, keys with `event_timestamp`: these pairs alone. Or keys with `_after_us`: of these entities
             the later ones alone. None is all of them.
         until_us: Only those up to this event time, included; None has no end.
+        skipped: Not those after the first of these event times, up to the second; None skips nothing.
     """
 
     after_us: int | None = None
     touched: DataFrame | None = None
     until_us: int | None = None
+    skipped: tuple[int, int] | None = None
 
     @staticmethod
     def of_touched(after_us: int, touched: DataFrame) -> Span:
@@ -36,16 +38,28 @@ class Span:
     @property
     def is_scattered(self) -> bool:
         """True when an entity may have newer statements outside of it."""
+        return self.skipped is not None or self._has_pairs
+
+    @property
+    def _has_pairs(self) -> bool:
         return self.touched is not None and EVENT_TIMESTAMP in self.touched.columns
+
+    @property
+    def within(self) -> Column:
+        """True for rows of its event times, whatever was touched."""
+        found = later_than(self.after_us)
+        if self.until_us is not None:
+            found &= ~later_than(self.until_us)
+        if self.skipped is not None:
+            found &= ~(later_than(self.skipped[0]) & ~later_than(self.skipped[1]))
+        return found
 
     def of(self, history: DataFrame) -> DataFrame:
         """The rows of history in it."""
-        near = history.filter(later_than(self.after_us))
-        if self.until_us is not None:
-            near = near.filter(~later_than(self.until_us))
+        near = history.filter(self.within)
         if self.touched is None:
             return near
-        if self.is_scattered:
+        if self._has_pairs:
             return near.join(self.touched, self.touched.columns, "left_semi")
         return self.of_entities(near).filter(F.unix_micros(EVENT_TIMESTAMP) > F.col(AFTER)).drop(AFTER)
 
