@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
+from skewless.core.reference import view_reference
 from skewless.errors import ConfigError
 
 
@@ -80,6 +81,11 @@ class Generation:
     run_id: str = ""
     kind: str = "materialize"
     counts: Mapping[str, int] = field(default_factory=dict, hash=False)
+
+    @property
+    def reference(self) -> str:
+        """Its view version, as `name@version`."""
+        return view_reference(self.view, self.version)
 
 
 def next_number(previous: int, *, now_us: int, skew_us: int) -> int:
