@@ -124,7 +124,7 @@ def standing(shop: Workshop) -> Standing:
         pointers_from="run records" if online.timeline is None else "online",
         views=tuple(_view(applied, name, online, runs, now_us=now_us) for name in applied.names("view")),
         kept=_kept(applied, online, now_us),
-        unfinished=tuple(_unfinished(shop, online, runs, now_us)),
+        unfinished=(*_unfinished(shop, online, now_us), *_waiting(applied, runs)),
         certificates=tuple(newest_certificates(shop)),
     )
 
@@ -205,17 +205,20 @@ def _is_rolled_back(name: str, online: _Online, pointer: Pointer | None) -> bool
     return pointer.generation < max(online.timeline.published(name, pointer.table))
 
 
-def _unfinished(shop: Workshop, online: _Online, runs: LastRuns, now_us: int) -> Iterator[str]:
+def _unfinished(shop: Workshop, online: _Online, now_us: int) -> Iterator[str]:
     lease = _lease(shop)
     if lease is not None:
         yield lease
     head = online.timeline.head if online.timeline is not None else None
     if head is not None and head.visible_from_us > now_us:
         yield f"revision {head.number} becomes visible at {format_instant(from_us(head.visible_from_us))}"
+
+
+def _waiting(applied: AppliedProject, runs: LastRuns) -> Iterator[str]:
     for reference, (outcome, run) in sorted(runs.tried.items()):
         stage = _NEXT_STAGE.get(outcome["outcome"])
         if stage is not None:
-            view = short_reference(reference, runs.tried)
+            view = short_reference(reference, applied.names("view"))
             waiting = f"{view}: generation {outcome['generation']} is {outcome['outcome']} (run {run['run_id']})"
             yield f"{waiting}; it waits for `skewless {stage} {view}`"
 
