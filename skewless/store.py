@@ -126,7 +126,7 @@ class FeatureStore:
         """Materialize, validate, push and publish views in one revision; all when none is named.
 
         Args:
-            views: Names.
+            views: `name@version`, or `name` for every version of it.
             through: Upper bound of the ticks, included.
             now: Moves the replay clock first.
             accept: Check → reason for publishing in spite of its failure.
@@ -204,13 +204,14 @@ class FeatureStore:
         """Point views at what an earlier (or later) revision said of them; no data move.
 
         Args:
-            views: Names; all that are published when none is named.
+            views: `name@version`, or `name` for every version of it; all that are published when none is named. A
+                version that is no longer defined has to be named as such.
             to: The revision; None is the newest in which one of the views had older values, and none newer ones.
             now: Moves the replay clock first.
         """
         from skewless.flows.publish import rollback  # noqa: PLC0415 - see plan
 
-        self.workshop.chosen_views(views)
+        self.workshop.chosen_references(views)
         self.move_clock(now)
         return rollback(self.workshop, views, to=to)
 
@@ -224,7 +225,7 @@ class FeatureStore:
         """Take bad generations of a view back: a new one restates what was known before them, and is published.
 
         Args:
-            view: Its name.
+            view: `name@version`; the newest version when only the name is said.
             generations: The bad ones; without any, those that the view is rolled back from.
             now: Moves the replay clock first.
             accept: Check → reason for publishing in spite of its failure.
@@ -294,7 +295,7 @@ class FeatureStore:
         return look_up(self.workshop, self._service(service), keys, at=at)
 
     def get_feature(self, feature: str, keys: Mapping[str, object], *, at: datetime) -> FeatureValue:
-        """One feature (`view:feature`) of one entity at an instant, from history.
+        """One feature of one entity at an instant, from history: `view:feature`, or `view@version:feature`.
 
         Raises:
             UsageError: Unknown feature, wrong keys, or a time without a zone.
@@ -304,7 +305,8 @@ class FeatureStore:
         view, _, name = feature.partition(":")
         picked = self.workshop.definitions.view(view).pick(name)
         vector = look_up(self.workshop, FeatureService("look_up", features=[picked]), keys, at=at)
-        return FeatureValue(vector.values[feature], vector.status[feature], vector)
+        reference = str(picked[0])
+        return FeatureValue(vector.values[reference], vector.status[reference], vector)
 
     def explain(self, view: str, keys: Mapping[str, object], *, at: datetime) -> Explanation:
         """Why a view says what it says of one entity at an instant: statements, generations, the winner.

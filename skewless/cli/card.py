@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from skewless.cli.desk import Desk
 from skewless.cli.output import Part, Table, cell
-from skewless.cli.registered import consumers, keys_of_service, keys_of_view
+from skewless.cli.registered import consumers, keys_of_service, keys_of_view, reference_of
 from skewless.core.dtypes import DType
+from skewless.core.reference import short_reference
 from skewless.core.time import format_instant, from_us
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def card(desk: Desk, applied: AppliedProject, document: Document, last: Mapping[
     if about.get("tags"):
         yield f"  tags: {', '.join(about['tags'])}"
     yield from {"view": _view, "service": _service, "entity": _entity, "source": _source}[kind](document)
-    used_by = ", ".join(consumers(applied, kind, document["name"]))
+    used_by = ", ".join(consumers(applied, document))
     if kind != "service":
         yield f"  used by: {used_by or 'nothing yet'}"
     if last is not None:
@@ -104,9 +105,10 @@ def _reading(desk: Desk, applied: AppliedProject, document: Document) -> Iterato
     if kind not in {"view", "service"}:
         return
     if kind == "view":
-        keys, service = _literal(keys_of_view(document)), next(iter(consumers(applied, "view", name)), None)
+        keys, service = _literal(keys_of_view(document)), next(iter(consumers(applied, document)), None)
         feature = f"{name}:{document['meaning']['features'][0][0]}"
-        call = f'store.get_feature("{feature}", {keys}, at=at).value'
+        asked = feature.replace(name, short_reference(reference_of(document), applied.names("view")), 1)
+        call = f'store.get_feature("{asked}", {keys}, at=at).value'
     else:
         keys, service, feature = _literal(keys_of_service(desk.shop, name)), name, None
         call = f'store.get_features("{name}", {keys}, at=at).values'

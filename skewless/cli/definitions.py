@@ -11,7 +11,7 @@ from skewless.cli.card import card
 from skewless.cli.desk import Desk
 from skewless.cli.options import Text
 from skewless.cli.output import Table, cell
-from skewless.cli.registered import KINDS, NOTHING, Told, consumers, documents_named, last_runs
+from skewless.cli.registered import KINDS, NOTHING, Told, consumers, documents_named, last_runs, reference_of
 from skewless.core.service import unknown_name
 from skewless.core.time import format_instant, from_us
 from skewless.errors import ChangesPending, DefinitionError, UsageError
@@ -67,7 +67,7 @@ def list_(
     applied, chosen = desk.shop.applied(), _chosen_kinds(kind)
     published = last_runs(desk.shop, applied.names("view")).published
     items = [
-        _item(document, published.get(document["name"]) if each == "view" else None)
+        _item(document, published.get(reference_of(document)) if each == "view" else None)
         for each in chosen
         for document in (applied.documents[f"{each}/{name}"] for name in applied.names(each))
     ]
@@ -78,7 +78,7 @@ def list_(
 
 def show(
     desk: Desk,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A view, service, entity or source.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A view (all versions, or NAME@2), service, …")],
 ) -> None:
     """Show one definition as it was applied: what it is, who uses it, and how to read it.
 
@@ -92,15 +92,14 @@ def show(
     documents = documents_named(applied, name)
     runs = last_runs(desk.shop, applied.names("view"))
     payload = [
-        {**one, "consumers": list(consumers(applied, one["kind"], one["name"])), "last_run": _last(runs.tried, one)}
-        for one in documents
+        {**one, "consumers": list(consumers(applied, one)), "last_run": _last(runs.tried, one)} for one in documents
     ]
     parts = [part for one in documents for part in card(desk, applied, one, _last(runs.tried, one))]
     desk.show(payload[0] if len(payload) == 1 else payload, parts)
 
 
 def _last(runs: Mapping[str, Told], document: Mapping[str, Any]) -> dict[str, Any] | None:
-    found = runs.get(document["name"]) if document["kind"] == "view" else None
+    found = runs.get(reference_of(document)) if document["kind"] == "view" else None
     return None if found is None else {**found[0], "run_id": found[1]["run_id"], "finished_us": found[1]["finished_us"]}
 
 

@@ -22,7 +22,9 @@ _NEWER, _OLDER = 6, 5
 
 def explain(
     desk: Desk,
-    view: Annotated[str, typer.Argument(metavar="VIEW", help="A feature view; `skewless list` shows them.")],
+    view: Annotated[
+        str, typer.Argument(metavar="VIEW", help="A feature view: NAME is its newest version, NAME@1 another.")
+    ],
     keys: Annotated[list[str], typer.Argument(metavar="KEY=VALUE", help="The entity, such as household_id=1.")],
     *,
     at: Annotated[str | None, typer.Option(metavar="T", help="The observation time; default now.")] = None,

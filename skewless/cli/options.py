@@ -20,7 +20,10 @@ _TRUTH = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no"
 
 Text = str | None
 
-Views = Annotated[list[str] | None, typer.Argument(metavar="VIEW", help="Views; all when none is named.")]
+Views = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="VIEW", help="Views: NAME for all its versions, or NAME@2; all when none is named."),
+]
 Service = Annotated[str, typer.Argument(metavar="SERVICE", help="A feature service; `skewless list` shows them.")]
 Through = Annotated[Text, typer.Option(metavar="T", help="Last tick to evaluate, included: 2017-10-02 or …T06:00Z.")]
 Now = Annotated[Text, typer.Option(metavar="T", help="First move the replay clock to T; replay environments only.")]

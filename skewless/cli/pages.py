@@ -55,6 +55,7 @@ def _told(found: Standing) -> Iterator[Part]:
         columns = ("view", "version", "generation", "through", "against schedule", "last run", "at")
         yield Table(columns, [_row(view) for view in found.views])
         yield ""
+    yield from (f"kept: {view} is not refreshed any more; clients that pin it still read it" for view in found.kept)
     yield from (f"unfinished: {line}" for line in found.unfinished)
     for one in found.certificates:
         verdict = "equal" if not one["mismatches"] else f"{one['mismatches']:,} MISMATCHES"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,6 +11,7 @@ import typer
 from skewless.cli.desk import Desk
 from skewless.cli.options import Accept, Now, Through, Views, instant, reasons
 from skewless.cli.output import Part, Table, cell
+from skewless.core.reference import short_reference
 from skewless.core.run_record import RunRecord, ViewOutcome
 from skewless.core.time import format_instant, from_us, parse_duration
 from skewless.errors import UsageError
@@ -144,14 +145,15 @@ def rollback(
     """Point views at what an earlier revision said of them; no data move.
 
     Without --to, every view goes back to what it was before its newest values. A later revision rolls forward again.
-    Views that stand rolled back refuse to run until then.
+    Views that stand rolled back refuse to run until then. NAME@1 moves one version of a view, NAME all of them.
 
     For example:
 
         skewless rollback
         skewless rollback household_spend --to 3
+        skewless rollback household_spend@2
     """
-    revision = desk.store.rollback(*desk.checked(views), to=to, now=instant(now))
+    revision = desk.store.rollback(*(views or ()), to=to, now=instant(now))
     since = format_instant(from_us(revision.visible_from_us))
     payload = {
         "revision": revision.number,
@@ -163,7 +165,8 @@ def rollback(
         },
     }
     rows = [
-        [view, str(one.generation), format_instant(from_us(one.through_us))] for view, one in revision.views.items()
+        [short_reference(view, revision.views), str(one.generation), format_instant(from_us(one.through_us))]
+        for view, one in revision.views.items()
     ]
     head = f"Revision {revision.number} ({revision.kind}), visible from {since}."
     desk.show(payload, [head, Table(("view", "generation", "through"), rows)])
@@ -171,7 +174,7 @@ def rollback(
 
 def revert(
     desk: Desk,
-    view: Annotated[str, typer.Argument(metavar="VIEW", help="A view of the definitions.")],
+    view: Annotated[str, typer.Argument(metavar="VIEW", help="A view: NAME is its newest version, NAME@1 another.")],
     generation: Annotated[
         list[int] | None,
         typer.Option(metavar="N", help="A bad one; default those rolled back from. Repeatable."),
@@ -189,16 +192,16 @@ def revert(
         skewless revert household_spend --generation 1507528800000000
         skewless rollback household_spend; skewless revert household_spend
     """
-    [name] = desk.checked([view])
-    _show_record(desk, desk.store.revert(name, *(generation or ()), now=instant(now), accept=reasons(accept)))
+    desk.checked([view])
+    _show_record(desk, desk.store.revert(view, *(generation or ()), now=instant(now), accept=reasons(accept)))
 
 
 def _show_record(desk: Desk, record: RunRecord) -> None:
-    desk.show(record.to_json(), _told(record))
+    desk.show(record.to_json(), _told(record, desk.shop.definitions.short))
 
 
-def _told(record: RunRecord) -> Iterator[Part]:
-    rows = [_outcome(one) for one in record.views]
+def _told(record: RunRecord, short: Callable[[str], str]) -> Iterator[Part]:
+    rows = [[short(one.reference), *_outcome(one)] for one in record.views]
     if rows:
         yield Table(("view", "outcome", "generation", "through", "new rows", "pushed", "seconds"), rows)
     yield f"{record.message} Run {record.run_id}, {record.seconds:.1f} s."
@@ -207,5 +210,5 @@ def _told(record: RunRecord) -> Iterator[Part]:
 def _outcome(one: ViewOutcome) -> list[str]:
     through = None if one.through_us is None else format_instant(from_us(one.through_us))
     seconds = f"{sum(one.seconds.values()):.1f}" if one.seconds else None
-    cells: list[Any] = [one.view, one.outcome, one.generation, through, one.counts.get("new"), one.pushed, seconds]
+    cells: list[Any] = [one.outcome, one.generation, through, one.counts.get("new"), one.pushed, seconds]
     return [cell(value) for value in cells]

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from skewless.core.dtypes import DType, parse_dtype
+from skewless.core.reference import is_meant, short_reference, view_reference
+from skewless.core.run_record import outcome_reference
 from skewless.core.service import unknown_name
 from skewless.errors import UsageError
 
@@ -25,11 +27,11 @@ NOTHING: Told = ({}, {})
 
 @dataclass(frozen=True, slots=True)
 class LastRuns:
-    """The newest that run records say of each view.
+    """The newest that run records say of each view version.
 
     Attributes:
-        tried: View → its outcome in the newest run that touched it, with the run.
-        published: View → its outcome in the newest run that published it, with the run.
+        tried: `name@version` → its outcome in the newest run that touched it, with the run.
+        published: `name@version` → its outcome in the newest run that published it, with the run.
     """
 
     tried: Mapping[str, Told]
@@ -44,9 +46,10 @@ def last_runs(shop: Workshop, views: tuple[str, ...]) -> LastRuns:
     published: dict[str, Told] = {}
     for run in kept(shop):
         for outcome in run["views"]:
-            tried.setdefault(outcome["view"], (outcome, run))
+            view = outcome_reference(outcome)
+            tried.setdefault(view, (outcome, run))
             if run["revision"] is not None:
-                published.setdefault(outcome["view"], (outcome, run))
+                published.setdefault(view, (outcome, run))
         if set(views) <= set(published):
             break
     return LastRuns(tried, published)
@@ -75,31 +78,41 @@ def keys_of_view(document: Mapping[str, Any]) -> dict[str, DType]:
 
 
 def views_of_service(document: Mapping[str, Any]) -> tuple[str, ...]:
-    """The views that a service reads, in order."""
-    return tuple(dict.fromkeys(reference.partition(":")[0] for reference, _ in document["meaning"]["features"]))
+    """The view versions that a service reads, as `name@version`, in order."""
+    pins = document["meaning"]["features"]
+    return tuple(dict.fromkeys(view_reference(feature.partition(":")[0], version) for feature, version in pins))
 
 
-def consumers(applied: AppliedProject, kind: str, name: str) -> tuple[str, ...]:
-    """What was applied and uses this: services of a view; views of a source or an entity."""
+def reference_of(document: Mapping[str, Any]) -> str:
+    """What a document is found by: its name, of a view `name@version`."""
+    name = str(document["name"])
+    return view_reference(name, document["version"]) if document["kind"] == "view" else name
+
+
+def consumers(applied: AppliedProject, document: Mapping[str, Any]) -> tuple[str, ...]:
+    """What was applied and uses this: services of a view version; views of a source or an entity."""
+    kind, name = document["kind"], reference_of(document)
     if kind == "view":
         named = _documents(applied, "service")
         return tuple(one["name"] for one in named if name in views_of_service(one))
-    views = _documents(applied, "view")
+    views = list(_documents(applied, "view"))
     if kind == "source":
-        return tuple(one["name"] for one in views if name in [source["name"] for source in one["meaning"]["sources"]])
-    return tuple(one["name"] for one in views if kind == "entity" and one["meaning"]["entity"]["name"] == name)
+        using = [one for one in views if name in [source["name"] for source in one["meaning"]["sources"]]]
+    else:
+        using = [one for one in views if kind == "entity" and one["meaning"]["entity"]["name"] == name]
+    return tuple(short_reference(reference_of(one), applied.names("view")) for one in using)
 
 
 def documents_named(applied: AppliedProject, name: str) -> tuple[Mapping[str, Any], ...]:
-    """Every document of that name; `view:feature` finds the view.
+    """Every document of that name, of a view all versions; `view@version` finds one, `view:feature` the view.
 
     Raises:
         UsageError: There is none.
     """
     wanted = name.partition(":")[0]
-    found = tuple(one for kind in KINDS if (one := applied.document(kind, wanted)) is not None)
+    found = tuple(one for kind in KINDS for one in _documents(applied, kind) if is_meant(reference_of(one), wanted))
     if not found:
-        known = [one for kind in KINDS for one in applied.names(kind)]
+        known = [short_reference(one, applied.names(kind)) for kind in KINDS for one in applied.names(kind)]
         raise UsageError(unknown_name("view, service, entity or source", name, known))
     return found
 

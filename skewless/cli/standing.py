@@ -10,6 +10,7 @@ from typing import Any
 
 from skewless.cli.registered import NOTHING, LastRuns, last_runs
 from skewless.core.clock import SystemClock
+from skewless.core.reference import short_reference
 from skewless.core.time import Schedule, format_instant, from_us
 from skewless.core.timeline import Pointer, Timeline
 from skewless.errors import SkewlessError
@@ -36,7 +37,7 @@ class ViewStanding:
 
     Attributes:
         view: Its name.
-        version: As applied.
+        version: The applied version that this is about.
         generation: That readers see; None when unpublished.
         through: The tick through which its values are known.
         ticks_behind: Ticks of its schedule that came due since; None when unpublished.
@@ -73,7 +74,8 @@ class Standing:
         revision: That readers use now.
         visible_from: Since when.
         pointers_from: online, or run records when the online store could not be asked.
-        views: Every applied view.
+        views: Every applied view version.
+        kept: Versions that are no longer applied nor refreshed, as `name@version`; clients that pin them read them.
         unfinished: What waits, or was left half-way, in words.
         certificates: The newest parity certificate of each service.
     """
@@ -90,6 +92,7 @@ class Standing:
     visible_from: datetime | None
     pointers_from: str
     views: tuple[ViewStanding, ...]
+    kept: tuple[str, ...]
     unfinished: tuple[str, ...]
     certificates: tuple[Mapping[str, Any], ...]
 
@@ -120,7 +123,8 @@ def standing(shop: Workshop) -> Standing:
         visible_from=None if since_us is None else from_us(since_us),
         pointers_from="run records" if online.timeline is None else "online",
         views=tuple(_view(applied, name, online, runs, now_us=now_us) for name in applied.names("view")),
-        unfinished=tuple(_unfinished(shop, online, runs, now_us)),
+        kept=_kept(applied, online, now_us),
+        unfinished=(*_unfinished(shop, online, now_us), *_waiting(applied, runs)),
         certificates=tuple(newest_certificates(shop)),
     )
 
@@ -156,7 +160,7 @@ def _view(applied: AppliedProject, name: str, online: _Online, runs: LastRuns, *
     outcome, run = runs.tried.get(name, NOTHING)
     finished_us = run.get("finished_us")
     return ViewStanding(
-        view=name,
+        view=document["name"],
         version=document["version"],
         generation=pointer.generation if pointer else None,
         through=from_us(pointer.through_us) if pointer else None,
@@ -166,6 +170,11 @@ def _view(applied: AppliedProject, name: str, online: _Online, runs: LastRuns, *
         last_run=run.get("run_id"),
         last_at=None if finished_us is None else from_us(finished_us),
     )
+
+
+def _kept(applied: AppliedProject, online: _Online, now_us: int) -> tuple[str, ...]:
+    current = None if online.timeline is None else online.timeline.at(now_us)
+    return () if current is None else tuple(sorted(set(current.views) - set(applied.names("view"))))
 
 
 def _pointer(name: str, online: _Online, runs: LastRuns, now_us: int) -> Pointer | None:
@@ -196,17 +205,21 @@ def _is_rolled_back(name: str, online: _Online, pointer: Pointer | None) -> bool
     return pointer.generation < max(online.timeline.published(name, pointer.table))
 
 
-def _unfinished(shop: Workshop, online: _Online, runs: LastRuns, now_us: int) -> Iterator[str]:
+def _unfinished(shop: Workshop, online: _Online, now_us: int) -> Iterator[str]:
     lease = _lease(shop)
     if lease is not None:
         yield lease
     head = online.timeline.head if online.timeline is not None else None
     if head is not None and head.visible_from_us > now_us:
         yield f"revision {head.number} becomes visible at {format_instant(from_us(head.visible_from_us))}"
-    for view, (outcome, run) in sorted(runs.tried.items()):
+
+
+def _waiting(applied: AppliedProject, runs: LastRuns) -> Iterator[str]:
+    for reference, (outcome, run) in sorted(runs.tried.items()):
         is_backfill = outcome["outcome"] == "planned" and run.get("command") == "backfill"
         stage = "backfill" if is_backfill else _NEXT_STAGE.get(outcome["outcome"])
         if stage is not None:
+            view = short_reference(reference, applied.names("view"))
             waiting = f"{view}: generation {outcome['generation']} is {outcome['outcome']} (run {run['run_id']})"
             yield f"{waiting}; it waits for `skewless {stage} {view}`"
 

@@ -92,13 +92,13 @@ def contract_hash(service: FeatureService, fingerprints: Mapping[str, str]) -> s
 
     Args:
         service: The definition.
-        fingerprints: View name → fingerprint.
+        fingerprints: `name@version` of a view → fingerprint.
     """
     return digest(
         {
             "service": service.name,
             "features": [str(ref) for ref in service.features],
-            "views": {view: fingerprints[view] for view in service.view_names},
+            "views": {ref.view: fingerprints[ref.view_reference] for ref in service.features},
         }
     )
 

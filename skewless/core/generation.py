@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
+from skewless.core.reference import view_reference
 from skewless.errors import ConfigError
 
 
@@ -114,6 +115,11 @@ class Generation:
     def progress(self) -> tuple[int, int]:
         """Of two records of a generation the one of greater progress is the newer."""
         return self.state.rank, self.chunks.done if self.chunks else 0
+
+    @property
+    def reference(self) -> str:
+        """Its view version, as `name@version`."""
+        return view_reference(self.view, self.version)
 
 
 def next_number(previous: int, *, now_us: int, skew_us: int) -> int:

@@ -7,14 +7,16 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from skewless.core.generation import Generation
+from skewless.core.reference import view_reference
 
 
 @dataclass(frozen=True, slots=True)
 class ViewOutcome:
-    """What a run did to one view.
+    """What a run did to one view version.
 
     Attributes:
         view: The view.
+        version: Its version.
         outcome: published, unchanged, refused, or the state in which a single stage left it.
         generation: Its generation's number; None when nothing was due.
         through_us: Tick through which it is evaluated now.
@@ -26,6 +28,7 @@ class ViewOutcome:
     """
 
     view: str
+    version: int
     outcome: str
     generation: int | None = None
     through_us: int | None = None
@@ -35,17 +38,29 @@ class ViewOutcome:
     pushed: int = 0
     verdict: Mapping[str, Any] | None = field(default=None, hash=False)
 
+    @property
+    def reference(self) -> str:
+        """The view version, as `name@version`."""
+        return view_reference(self.view, self.version)
+
     @staticmethod
     def of(generation: Generation) -> ViewOutcome:
         """What a generation says of itself."""
         return ViewOutcome(
             view=generation.view,
+            version=generation.version,
             outcome=generation.state.value.lower(),
             generation=generation.number,
             through_us=generation.through_us,
             counts=dict(generation.counts),
             sources=dict(generation.sources),
         )
+
+
+def outcome_reference(outcome: Mapping[str, Any]) -> str:
+    """The view version that an outcome in a run record's JSON is about, as `name@version`."""
+    # records written before views had several versions name none
+    return view_reference(outcome["view"], outcome.get("version", 1))
 
 
 @dataclass(frozen=True, slots=True)

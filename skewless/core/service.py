@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from skewless.core.entity import Entity
 from skewless.core.names import checked_name, unique_names
+from skewless.core.reference import is_meant, short_reference
 from skewless.core.source import DeltaSource
 from skewless.core.view import FeatureRef, FeatureView
 from skewless.errors import DefinitionError, UsageError
@@ -72,6 +73,11 @@ class FeatureService:
         """The views that it reads, in the order in which they first occur."""
         return tuple(dict.fromkeys(ref.view for ref in self.features))
 
+    @property
+    def view_references(self) -> tuple[str, ...]:
+        """The view versions that it pins, as `name@version`, in the order of `view_names`."""
+        return tuple(dict.fromkeys(ref.view_reference for ref in self.features))
+
     def features_of(self, view: str) -> tuple[str, ...]:
         """The features that it takes from one view, in order."""
         return tuple(ref.feature for ref in self.features if ref.view == view)
@@ -82,7 +88,7 @@ class Definitions:
     """Everything that `feature_defs` declares, checked as a whole.
 
     Attributes:
-        views: Feature views; the entities are those that they describe.
+        views: Feature views, several versions of one too; the entities are those that they describe.
         services: Feature services over them.
         landed: Sources that are landed although no view reads them yet.
     """
@@ -101,22 +107,23 @@ class Definitions:
         """Check names and references across definitions.
 
         Raises:
-            DefinitionError: Duplicate names, or a service that names what does not exist.
+            DefinitionError: Duplicate names or versions, or a service that names what does not exist.
         """
         object.__setattr__(self, "views", tuple(views))
         object.__setattr__(self, "services", tuple(services))
         object.__setattr__(self, "landed", tuple(landed))
-        names = [view.name for view in self.views] + [service.name for service in self.services]
+        unique_names((view.reference for view in self.views), what="View", where="feature_defs")
+        names = [*dict.fromkeys(view.name for view in self.views), *(service.name for service in self.services)]
         unique_names(names, what="View or service", where="feature_defs")
         self._check_services()
         _one_meaning(self.entities, what="Entity")
         _one_meaning(self.sources, what="Source")
 
     def _check_services(self) -> None:
-        known = {(view.name, view.version): view for view in self.views}
+        known = {view.reference: view for view in self.views}
         for service in self.services:
             for ref in service.features:
-                view = known.get((ref.view, ref.version))
+                view = known.get(ref.view_reference)
                 if view is None or ref.feature not in view.feature_names:
                     message = f"Service '{service.name}' wants {ref} of version {ref.version}, which is not defined."
                     raise DefinitionError(message)
@@ -132,16 +139,33 @@ class Definitions:
         read = [source for view in self.views for source in view.sources]
         return tuple(_distinct([*read, *self.landed]))
 
-    def view(self, name: str) -> FeatureView:
-        """The view of that name.
+    @property
+    def view_references(self) -> tuple[str, ...]:
+        """Every view version, as `name@version`, in order."""
+        return tuple(view.reference for view in self.views)
+
+    def view(self, spelling: str) -> FeatureView:
+        """The one view that is meant: `name@version`, or the newest version when only `name` is said.
 
         Raises:
             UsageError: There is none.
         """
-        for view in self.views:
-            if view.name == name:
-                return view
-        raise UsageError(unknown_name("view", name, [view.name for view in self.views]))
+        return max(self.views_named(spelling), key=lambda view: view.version)
+
+    def views_named(self, spelling: str) -> tuple[FeatureView, ...]:
+        """Every view that is meant: `name@version`, or all versions when only `name` is said.
+
+        Raises:
+            UsageError: There is none.
+        """
+        found = tuple(view for view in self.views if is_meant(view.reference, spelling))
+        if not found:
+            raise UsageError(unknown_name("view", spelling, map(self.short, self.view_references)))
+        return found
+
+    def short(self, reference: str) -> str:
+        """A view version as people read it: its name alone when it is the only version that is defined."""
+        return short_reference(reference, self.view_references)
 
     def service(self, name: str) -> FeatureService:
         """The service of that name.
@@ -156,7 +180,7 @@ class Definitions:
 
     def views_of(self, service: FeatureService) -> tuple[FeatureView, ...]:
         """The views that a service reads, in its order."""
-        return tuple(self.view(name) for name in service.view_names)
+        return tuple(self.view(reference) for reference in service.view_references)
 
 
 def unknown_name(what: str, name: str, known: Iterable[str]) -> str:

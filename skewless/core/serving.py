@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 from skewless.core.dtypes import DType, parse_dtype
+from skewless.core.reference import view_reference
 from skewless.core.service import FeatureService
 from skewless.core.time import Schedule, duration_us
 from skewless.core.view import FeatureView
@@ -41,6 +42,11 @@ class ServedView:
     ttl: timedelta | None
     schedule: Schedule | None
     fingerprint: str
+
+    @property
+    def reference(self) -> str:
+        """This version of it, as `name@version`: what a revision calls it."""
+        return view_reference(self.name, self.version)
 
     @property
     def ttl_us(self) -> int | None:
@@ -122,13 +128,20 @@ def served_view(project: str, view: FeatureView, fingerprint: str) -> ServedView
 def serving_manifest(
     project: str, service: FeatureService, views: Mapping[str, ServedView], contract_hash: str
 ) -> ServingManifest:
-    """Put a service's manifest together."""
+    """Put a service's manifest together.
+
+    Args:
+        project: The project.
+        service: The service.
+        views: `name@version` → how it is read; those that the service pins at least.
+        contract_hash: Of the service.
+    """
     return ServingManifest(
         project=project,
         service=service.name,
         contract_hash=contract_hash,
         features=tuple((ref.view, ref.feature) for ref in service.features),
-        views=tuple(views[name] for name in service.view_names),
+        views=tuple(views[reference] for reference in service.view_references),
     )
 
 

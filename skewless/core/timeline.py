@@ -1,4 +1,4 @@
-"""The timeline: which generation of each view readers were told to use, and since when."""
+"""The timeline: which generation of each view version readers were told to use, and since when."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Pointer:
-    """What a revision says of one view.
+    """What a revision says of one view version.
 
     Attributes:
-        table: Name of the view's Cassandra table, which fixes view version and schema.
+        table: Name of its Cassandra table, which fixes the schema.
         generation: Readers see rows of published generations up to this one.
         through_us: Tick through which the values are known to hold; the generation's start for a RowView.
     """
@@ -24,12 +24,12 @@ class Pointer:
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """One published map view → pointer.
+    """One published map view version → pointer.
 
     Attributes:
         number: 1, 2, 3, … per project.
         visible_from_us: Instant at which every reader switches to it, itself included.
-        views: Every view that is published.
+        views: `name@version` → pointer, of every view version that is published; none ever leaves it by itself.
         kind: publish, rollback, roll-forward or revert.
         run_id: The run that made it.
     """
@@ -43,7 +43,7 @@ class Revision:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step of g(T) of a view: from this instant on, this pointer, given by this revision."""
+    """One step of g(T) of a view version: from this instant on, this pointer, given by this revision."""
 
     from_us: int
     revision: int
@@ -74,7 +74,7 @@ class Timeline:
         """The newest revision in which one of some views stood at a smaller generation than now, and none at a greater.
 
         Args:
-            views: Names; all of the newest revision when there are none.
+            views: As `name@version`; all of the newest revision when there are none.
         """
         if self.head is None:
             return None
@@ -86,7 +86,7 @@ class Timeline:
         return None
 
     def steps(self, view: str) -> tuple[Step, ...]:
-        """g(T) of one view as a step function, folded: revisions that do not move the view are left out."""
+        """g(T) of one `name@version` as a step function, folded: revisions that do not move it are left out."""
         steps: list[Step] = []
         for revision in self.revisions:
             pointer = revision.views.get(view)
@@ -95,7 +95,7 @@ class Timeline:
         return tuple(steps)
 
     def published(self, view: str, table: str) -> frozenset[int]:
-        """Every generation of a view's table that some revision pointed at."""
+        """Every generation of a `name@version`, in one table, that some revision pointed at."""
         return frozenset(
             revision.views[view].generation
             for revision in self.revisions

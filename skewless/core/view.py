@@ -12,6 +12,7 @@ from skewless.core.aggregate import Aggregate
 from skewless.core.dtypes import DType
 from skewless.core.entity import Entity
 from skewless.core.names import checked_name, unique_names
+from skewless.core.reference import view_reference
 from skewless.core.rules import Rule
 from skewless.core.source import DeltaSource
 from skewless.core.time import Schedule, duration_us, to_us
@@ -49,6 +50,11 @@ class FeatureRef:
     def __str__(self) -> str:
         """`view:feature`."""
         return f"{self.view}:{self.feature}"
+
+    @property
+    def view_reference(self) -> str:
+        """The view version that it pins, as `name@version`."""
+        return view_reference(self.view, self.version)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +126,11 @@ class FeatureView:
             raise DefinitionError(message)
         if self.start is not None:
             to_us(self.start)
+
+    @property
+    def reference(self) -> str:
+        """This version of it, as `name@version`: the key under which everything knows it."""
+        return view_reference(self.name, self.version)
 
     @property
     def schedule(self) -> Schedule:

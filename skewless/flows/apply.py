@@ -37,7 +37,7 @@ def compiled(shop: Workshop) -> CompiledProject:
             shop.say(f"Source '{source.name}' has no table yet, so its columns were not checked.")
     for view in shop.definitions.views:
         check_rules(view.quality, _columns(view))
-    transforms = {view.name: describe_transform(shop.session, view) for view in shop.definitions.views}
+    transforms = {view.reference: describe_transform(shop.session, view) for view in shop.definitions.views}
     return compile_definitions(shop.definitions, transforms)
 
 
@@ -66,7 +66,7 @@ def apply(shop: Workshop) -> tuple[DefinitionPlan, AppliedProject]:
 def _prepare_online(shop: Workshop, applied: AppliedProject) -> None:
     if shop.online is None:
         return
-    views = {view.name: shop.served(view, applied) for view in shop.definitions.views}
+    views = {view.reference: shop.served(view, applied) for view in shop.definitions.views}
     manifests = [
         serving_manifest(shop.settings.project, service, views, applied.contract_hashes[service.name])
         for service in shop.definitions.services

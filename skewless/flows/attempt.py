@@ -47,11 +47,11 @@ class Attempt:
         known: Every generation of the ledger.
         run_id: Its name.
         started_us: When it began.
-        generations: View → its generation, in its newest state.
-        pointers: View → what the run's revision will say of it.
-        verdicts: View → what the gate said.
-        seconds: View → stage → time that it took.
-        pushed: View → rows sent.
+        generations: `name@version` → its generation, in its newest state.
+        pointers: `name@version` → what the run's revision will say of it.
+        verdicts: `name@version` → what the gate said.
+        seconds: `name@version` → stage → time that it took.
+        pushed: `name@version` → rows sent.
     """
 
     shop: Workshop
@@ -81,17 +81,17 @@ class Attempt:
 
     def look_up(self, view: FeatureView) -> Situation:
         """The situation of a view, looked up once."""
-        if view.name not in self.situations:
-            self.situations[view.name] = situation(
+        if view.reference not in self.situations:
+            self.situations[view.reference] = situation(
                 self.shop, view, timeline=self.timeline, applied=self.applied, generations=self.known
             )
-        return self.situations[view.name]
+        return self.situations[view.reference]
 
     def take_up(self, generations: Iterable[Generation]) -> None:
         """Go on with generations that an earlier process left."""
         for one in generations:
-            self.look_up(self.shop.definitions.view(one.view)).refuse_when_rolled_back()
-            self.generations[one.view] = one
+            self.look_up(self.shop.definitions.view(one.reference)).refuse_when_rolled_back()
+            self.generations[one.reference] = one
 
     def those_in(self, *states: GenerationState) -> tuple[Generation, ...]:
         """The generations of some states."""
@@ -104,9 +104,9 @@ class Attempt:
 
     def point_further(self, echo: Generation) -> None:
         """The values that readers have are known to hold until the tick of an evaluation that changed nothing."""
-        pointer = self.situations[echo.view].pointer
+        pointer = self.situations[echo.reference].pointer
         if pointer is not None and echo.through_us > pointer.through_us:
-            self.pointers[echo.view] = replace(pointer, through_us=echo.through_us)
+            self.pointers[echo.reference] = replace(pointer, through_us=echo.through_us)
 
     def moved(self, generations: Iterable[Generation]) -> None:
         """Record new states of generations, in one commit."""
@@ -124,14 +124,18 @@ class Attempt:
     def _learned(self, newer: Iterable[Generation]) -> None:
         states = tuple(newer)
         self.known = newest_states((*self.known, *states))
-        self.generations.update({one.view: one for one in states})
+        self.generations.update({one.reference: one for one in states})
 
     @contextmanager
     def timed(self, view: str, stage: str) -> Iterator[None]:
-        """Measure a stage of a view."""
+        """Measure a stage of a view version (`name@version`)."""
         begun = perf_counter()
         yield
         self.seconds.setdefault(view, {})[stage] = round(perf_counter() - begun, 3)
+
+    def named(self, views: Iterable[str]) -> str:
+        """View versions as people read them, in one line."""
+        return ", ".join(map(self.shop.definitions.short, views))
 
     def note(self) -> None:
         """Write down how far the run is, so that a run that dies has told what it did."""
@@ -159,8 +163,11 @@ class Attempt:
 
     def _outcome(self, view: str) -> ViewOutcome:
         generation, verdict = self.generations.get(view), self.verdicts.get(view)
-        pointer = self.pointers.get(view) or self.situations[view].pointer
-        found = ViewOutcome(view, "unchanged", through_us=pointer.through_us if pointer else None)
+        situation = self.situations[view]
+        pointer = self.pointers.get(view) or situation.pointer
+        found = ViewOutcome(
+            situation.view.name, situation.view.version, "unchanged", through_us=pointer.through_us if pointer else None
+        )
         if generation is not None and generation.state is not GenerationState.UNCHANGED:
             found = ViewOutcome.of(generation)
         return replace(

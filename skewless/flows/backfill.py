@@ -99,8 +99,8 @@ def without_backfills(attempt: Attempt, views: tuple[FeatureView, ...], *, named
     """
     found = {view: begun_backfill(attempt.known, view) for view in views}
     words = [
-        f"View '{view.name}' waits for its backfill ({_words(begun.chunks)}): finish it "
-        f"(skewless backfill {view.name}) or give it up (--give-up)."
+        f"View '{attempt.shop.short(view)}' waits for its backfill ({_words(begun.chunks)}): finish it "
+        f"(skewless backfill {attempt.shop.short(view)}) or give it up (--give-up)."
         for view, begun in found.items()
         if begun is not None and begun.chunks is not None
     ]
@@ -119,17 +119,20 @@ def begun_backfill(known: tuple[Generation, ...], view: FeatureView) -> Generati
 
 def _given_up(attempt: Attempt, view: FeatureView, begun: Generation | None) -> RunRecord:
     if begun is None:
-        raise NothingToDo(f"View '{view.name}' has no backfill that could be given up.")
+        raise NothingToDo(f"View '{attempt.shop.short(view)}' has no backfill that could be given up.")
     attempt.take_up([begun])
     attempt.give_up()
-    return attempt.record("given up", message=f"The backfill of {view.name} is given up; nothing became visible.")
+    return attempt.record(
+        "given up", message=f"The backfill of {attempt.shop.short(view)} is given up; nothing became visible."
+    )
 
 
 def _planned(attempt: Attempt, situation: Situation, wanted: Wanted) -> Generation:
     """Number a backfill and record its range and its pinned sources, before anything else is written."""
     shop, view = attempt.shop, situation.view
     if unfinished(attempt.known, view):
-        message = f"An earlier run left view '{view.name}' unfinished. `skewless run {view.name}` settles it."
+        name = shop.short(view)
+        message = f"An earlier run left view '{name}' unfinished. `skewless run {name}` settles it."
         raise UsageError(message)
     refuse_changed(shop, [view], attempt.applied)
     number = next_number(
@@ -209,7 +212,7 @@ def _pinned(shop: Workshop, view: FeatureView, generation: Generation, name: str
     source = next(one for one in view.sources if one.name == name)
     now = pin(shop.session, source, shop.source_path(source))
     if now.table_id != generation.source_ids[name]:
-        message = f"Source '{name}' was replaced by another table. `skewless run {view.name}` evaluates all of it."
+        message = f"Source '{name}' was replaced by another table. `skewless run {shop.short(view)}` evaluates all."
         raise UsageError(message)
     return replace(now, version=generation.sources[name])
 
@@ -219,8 +222,8 @@ def _refuse_other_range(begun: Generation, wanted: Wanted) -> None:
     asked = {to_us(one) - less for one, less in ((wanted.start, 1), (wanted.end, 0)) if one is not None}
     if chunks is not None and not asked <= {chunks.after_us, chunks.until_us}:
         message = (
-            f"Another backfill of '{begun.view}' has not ended ({_words(chunks)}). "
-            f"Finish it (skewless backfill {begun.view}) or give it up (--give-up)."
+            f"Another backfill of '{begun.reference}' has not ended ({_words(chunks)}). "
+            f"Finish it (skewless backfill {begun.reference}) or give it up (--give-up)."
         )
         raise UsageError(message)
 
@@ -235,7 +238,7 @@ def _fill(attempt: Attempt, situation: Situation, begun: Generation) -> None:
     pins = {name: _pinned(shop, view, begun, name) for name in begun.sources}
     situation.tables.create()
     # an error gives nothing up: what is done is done, and the next attempt goes on from there
-    with attempt.timed(view.name, "materialize"):
+    with attempt.timed(view.reference, "materialize"):
         while generation.chunks is not None and generation.chunks.done < generation.chunks.count:
             generation = _chunk(shop, situation, pins, generation, generation.chunks)
             attempt.moved([generation])
@@ -277,7 +280,7 @@ def _chunk(
     counts = {**generation.counts, **{name: generation.counts[name] + count for name, count in told.items()}}
     later = [one for one in (counts.get(NEXT_EVENT), read.next_us) if one is not None]
     until = format_instant(from_us(until_us))
-    shop.say(f"{view.name}: chunk {number + 1} of {chunks.count}, until {until}: {_changes(told)}.")
+    shop.say(f"{shop.short(view)}: chunk {number + 1} of {chunks.count}, until {until}: {_changes(told)}.")
     return replace(
         generation,
         history_version=version,

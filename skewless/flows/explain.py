@@ -83,11 +83,18 @@ def explain(shop: Workshop, view: FeatureView, keys: Mapping[str, object], *, at
     asked = told(view, timeline, at_us)
     if asked is None:
         text = "unpublished: no revision knows the view"
-        return Explanation(view.name, dict(keys), from_us(at_us), text, None, at_us, (), answer)
+        return Explanation(shop.short(view), dict(keys), from_us(at_us), text, None, at_us, (), answer)
     considered = _judged(view, statements(shop, view, keys, limit_us=asked.instant_us), asked, timeline)
     generation = asked.step.pointer.generation
     return Explanation(
-        view.name, dict(keys), from_us(at_us), _era(view, asked), generation, asked.instant_us, considered, answer
+        shop.short(view),
+        dict(keys),
+        from_us(at_us),
+        _era(view, asked),
+        generation,
+        asked.instant_us,
+        considered,
+        answer,
     )
 
 
@@ -101,7 +108,7 @@ def _era(view: FeatureView, asked: Told) -> str:
 def _judged(view: FeatureView, rows: Iterable[HistoryRow], asked: Told, timeline: Timeline) -> tuple[Considered, ...]:
     """Walk from the newest event time down, newest statement first: the first that stands wins."""
     pointer = asked.step.pointer
-    published = timeline.published(view.name, pointer.table)
+    published = timeline.published(view.reference, pointer.table)
     found: list[Considered] = []
     seen: set[int] = set()
     has_winner = False

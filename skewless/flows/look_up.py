@@ -38,12 +38,12 @@ class Told:
 
 def told(view: FeatureView, timeline: Timeline, at_us: int) -> Told | None:
     """What readers were told to use of a view at an instant; None when no revision knows it."""
-    steps = timeline.steps(view.name)
+    steps = timeline.steps(view.reference)
     if not steps:
         return None
     past = [step for step in steps if step.from_us <= at_us]
     step = past[-1] if past else steps[-1]
-    published = timeline.published(view.name, step.pointer.table)
+    published = timeline.published(view.reference, step.pointer.table)
     counting = frozenset(number for number in published if number <= step.pointer.generation)
     return Told(step, at_us if past else at_us - view.delay_us, counting, not past)
 

@@ -49,7 +49,7 @@ def number_works(
     for work in works:
         previous = next_number(previous, now_us=now_us, skew_us=skew_us)
         view = work.view
-        generations[view.name] = Generation(
+        generations[view.reference] = Generation(
             number=previous,
             view=view.name,
             version=view.version,
@@ -75,7 +75,7 @@ def materialize(shop: Workshop, work: Work, generation: Generation) -> Generatio
     situation, view = work.situation, work.view
     tables = situation.tables
     tables.create()
-    shop.say(f"{view.name}: evaluating {_reach(work)}…")
+    shop.say(f"{shop.short(view)}: evaluating {_reach(work)}…")
     evaluation = evaluate(
         shop.session,
         view,
@@ -209,7 +209,7 @@ def current_values(situation: Situation, number: int | None) -> DataFrame:
 def _read_counts(shop: Workshop, work: Work, evaluation: Evaluation, generation: Generation) -> dict[str, int]:
     tally = evaluation.judged.count()
     if tally.bad:
-        shop.say(f"{work.view.name}: {tally.bad} of {tally.read} rows go to quarantine.")
+        shop.say(f"{shop.short(work.view)}: {tally.bad} of {tally.read} rows go to quarantine.")
         still_leased(shop)
         set_aside(evaluation.judged.quarantined, work.situation.tables, generation)
         reached(Failpoint.MATERIALIZE_QUARANTINED)

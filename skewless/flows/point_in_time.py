@@ -98,7 +98,7 @@ def pinned(shop: Workshop, service: FeatureService, timeline: Timeline) -> Pins:
     values = []
     for view in views:
         offline = shop.tables(view)
-        steps = timeline.steps(view.name)
+        steps = timeline.steps(view.reference)
         frames = {}
         for name, path in (("history", offline.history), ("served", offline.served)):
             frames[name], pin = _frame(shop, offline, path, name)

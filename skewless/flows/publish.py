@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from skewless.core.failpoints import Failpoint, reached
 from skewless.core.generation import Generation
+from skewless.core.reference import is_meant
 from skewless.core.time import duration_us, format_instant, from_us
 from skewless.core.timeline import Pointer, Revision, Timeline
 from skewless.errors import ContractBroken, NothingToDo, UsageError
@@ -20,7 +21,8 @@ def rollback(shop: Workshop, names: Iterable[str], *, to: int | None) -> Revisio
 
     Args:
         shop: The workshop.
-        names: The views; all that are published when none is named.
+        names: `name@version`, or `name` for every version that the revision knows; all that are published when none
+            is named.
         to: The revision whose pointers to take; None is the newest in which one of the views stood at a smaller
             generation and none at a greater.
 
@@ -28,7 +30,8 @@ def rollback(shop: Workshop, names: Iterable[str], *, to: int | None) -> Revisio
         UsageError: There is no such revision, or it does not know a view.
         NothingToDo: The views already are where that revision had them.
     """
-    chosen = {shop.definitions.view(name).name for name in names}
+    spelled = tuple(names)
+    chosen = set(shop.chosen_references(spelled))
     with shop.leased("rollback") as lease:
         shop.lease = lease
         timeline = synced_timeline(shop)
@@ -39,7 +42,7 @@ def rollback(shop: Workshop, names: Iterable[str], *, to: int | None) -> Revisio
             raise UsageError(f"There is no revision {wanted} to go to; known: {known}.")
         _refuse_swept(shop, timeline, target)
         pointers = {view: pointer for view, pointer in target.views.items() if not chosen or view in chosen}
-        unknown = sorted(chosen - set(target.views))
+        unknown = sorted(name for name in spelled if not any(is_meant(view, name) for view in pointers))
         if unknown:
             raise UsageError(f"Revision {target.number} knows nothing of {unknown}; they were not published then.")
         moved = {view: pointer for view, pointer in pointers.items() if head.views[view] != pointer}
@@ -67,7 +70,7 @@ def move(shop: Workshop, pointers: Mapping[str, Pointer], *, timeline: Timeline,
 
     Args:
         shop: The workshop, holding the lease.
-        pointers: View → what the revision says of it; other views stay where they are.
+        pointers: `name@version` → what the revision says of it; other views stay where they are.
         timeline: The synced timeline that the decision was made on.
         kind: publish, rollback, roll-forward or revert.
         run_id: Recorded in the revision.
@@ -92,7 +95,7 @@ def move(shop: Workshop, pointers: Mapping[str, Pointer], *, timeline: Timeline,
     reached(Failpoint.REVISION_SWAPPED)
     shop.ledger.add_revision(revision)
     reached(Failpoint.REVISION_COPIED)
-    views = ", ".join(sorted(pointers))
+    views = ", ".join(map(shop.definitions.short, sorted(pointers)))
     shop.say(
         f"Revision {revision.number} ({kind} of {views}) from {format_instant(from_us(revision.visible_from_us))}."
     )
@@ -110,11 +113,14 @@ def refuse_unsettled(known: Iterable[Generation], verified: Iterable[Generation]
         open_before = [
             each.number
             for each in before
-            if each.view == one.view and each.table == one.table and each.number < one.number and not each.state.is_end
+            if each.reference == one.reference
+            and each.table == one.table
+            and each.number < one.number
+            and not each.state.is_end
         ]
         if open_before:
             message = (
-                f"View '{one.view}' cannot publish generation {one.number}: generations {open_before} are neither "
-                "published nor given up, and their rows would count. Run `skewless run` to settle them."
+                f"View '{one.view}' v{one.version} cannot publish generation {one.number}: generations {open_before} "
+                "are neither published nor given up, and their rows would count. Run `skewless run` to settle them."
             )
             raise ContractBroken(message)

@@ -34,7 +34,7 @@ def write(shop: Workshop, situation: Situation, generation: Generation) -> tuple
     view, expected = situation.view, generation.counts.get("served", 0)
     if shop.online is None or not expected:
         return replace(generation, state=GenerationState.WRITTEN), 0
-    shop.say(f"{view.name}: pushing {expected:,} entities…")
+    shop.say(f"{shop.short(view)}: pushing {expected:,} entities…")
     results = spread(_rows(situation, generation), _worker(write_rows, shop, situation.served, generation))
     written = sum(result["written"] for result in results)
     if written != expected:

@@ -53,7 +53,7 @@ def settle(
     for view in shop.definitions.views:
         mine = unfinished(known, view)
         for one in mine:
-            if one.number in timeline.published(view.name, one.table):
+            if one.number in timeline.published(view.reference, one.table):
                 published.append(replace(one, state=GenerationState.PUBLISHED))
             elif one.state is GenerationState.ABORTING or one is not mine[-1]:
                 lost.append(one)
@@ -75,8 +75,8 @@ def left_behind(shop: Workshop, known: tuple[Generation, ...], views: Iterable[F
         views: The views in question.
     """
     left = [one for view in shop.definitions.views for one in unfinished(known, view)]
-    chosen = {view.name for view in views}
-    runs = {one.run_id for one in left if one.view in chosen}
+    chosen = {view.reference for view in views}
+    runs = {one.run_id for one in left if one.reference in chosen}
     return tuple(one for one in left if one.run_id in runs)
 
 
@@ -101,7 +101,7 @@ def give_up(
     if pushed:
         reached(Failpoint.PURGE_STARTED)
         for one in pushed:
-            view = shop.definitions.view(one.view)
+            view = shop.definitions.view(one.reference)
             purge(shop, view, shop.served(view, applied), one)
         reached(Failpoint.PURGE_DONE)
         shop.ledger.record([replace(one, state=GenerationState.PURGED) for one in pushed])
@@ -109,6 +109,6 @@ def give_up(
 
 
 def _ended(one: Generation, shop: Workshop) -> Generation:
-    shop.say(f"{one.view}: giving up generation {one.number} ({one.state.value.lower()}).")
+    shop.say(f"{shop.short(one)}: giving up generation {one.number} ({one.state.value.lower()}).")
     is_online = one.state in _PUSHED and shop.online is not None
     return replace(one, state=GenerationState.ABORTING if is_online else GenerationState.PURGED)

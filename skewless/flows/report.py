@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from skewless.core.run_record import outcome_reference
 from skewless.core.time import format_duration, format_instant, from_us
 from skewless.core.timeline import Revision, Timeline
 from skewless.core.view import FeatureView
@@ -40,21 +41,21 @@ def report(shop: Workshop, names: Iterable[str]) -> Path:
 
 def _view(shop: Workshop, view: FeatureView, runs: Sequence[Mapping[str, Any]], timeline: Timeline) -> ViewReport:
     now_us = shop.clock.now_us()
-    outcomes = [(run, found) for run in runs for found in run["views"] if found["view"] == view.name]
+    outcomes = [(run, found) for run in runs for found in run["views"] if outcome_reference(found) == view.reference]
     published = [(run, found) for run, found in outcomes if found["outcome"] == "published"]
     newest = next((found for _, found in outcomes if found["verdict"]), None)
     current = published[0][1] if published else None
-    step = next(iter(reversed(timeline.steps(view.name))), None)
+    step = next(iter(reversed(timeline.steps(view.reference))), None)
     state, sentence = _state(view, newest, step.pointer.through_us if step else None, now_us)
     counts = current["counts"] if current else {}
     return ViewReport(
-        name=view.name,
+        name=shop.short(view),
         state=state,
         sentence=sentence,
         owner=view.owner,
         description=view.description,
         version=view.version,
-        fingerprint=shop.applied().fingerprints.get(view.name, ""),
+        fingerprint=shop.applied().fingerprints.get(view.reference, ""),
         tags=view.tags,
         facts=_facts(view),
         published_revision=step.revision if step else None,
@@ -66,8 +67,8 @@ def _view(shop: Workshop, view: FeatureView, runs: Sequence[Mapping[str, Any]], 
         features=_features(view, [found["counts"] for _, found in published]),
         generations=tuple(_generation(run, found) for run, found in outcomes if found["generation"]),
         checks=check_rows(newest["verdict"]) if newest else (),
-        revisions=_revisions(view.name, timeline),
-        consumers=tuple(one.name for one in shop.definitions.services if view.name in one.view_names),
+        revisions=_revisions(view.reference, timeline),
+        consumers=tuple(one.name for one in shop.definitions.services if view.reference in one.view_references),
         parity=_parity(shop, view),
     )
 
@@ -151,7 +152,7 @@ def _revisions(view: str, timeline: Timeline) -> tuple[RevisionRow, ...]:
 
 
 def _parity(shop: Workshop, view: FeatureView) -> Parity | None:
-    readers = {one.name for one in shop.definitions.services if view.name in one.view_names}
+    readers = {one.name for one in shop.definitions.services if view.reference in one.view_references}
     for certificate in newest_certificates(shop):
         if certificate["service"] in readers:
             return Parity(

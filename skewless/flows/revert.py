@@ -34,7 +34,7 @@ def revert(shop: Workshop, name: str, bad: Iterable[int] = (), *, accept: Mappin
 
     Args:
         shop: The workshop.
-        name: The view.
+        name: The view, `name@version`; its newest version when only the name is said.
         bad: The generations to take back; without any, those that the view is rolled back from.
         accept: Check → reason for publishing in spite of its failure.
 
@@ -49,16 +49,16 @@ def revert(shop: Workshop, name: str, bad: Iterable[int] = (), *, accept: Mappin
         situation = attempt.look_up(view)
         taken = _taken_back(situation, frozenset(bad))
         before = _last_before(attempt.known, situation, min(taken))
-        attempt.generations = {one.view: one for one in left_behind(shop, attempt.known, [view])}
+        attempt.generations = {one.reference: one for one in left_behind(shop, attempt.known, [view])}
         attempt.give_up()
-        attempt.generations = {view.name: _numbered(attempt, before)}
-        with given_up_on_error(attempt), attempt.timed(view.name, "materialize"):
-            attempt.moved([_restate(shop, situation, attempt.generations[view.name], taken)])
+        attempt.generations = {view.reference: _numbered(attempt, before)}
+        with given_up_on_error(attempt), attempt.timed(view.reference, "materialize"):
+            attempt.moved([_restate(shop, situation, attempt.generations[view.reference], taken)])
         return onwards(attempt, accept, kind="revert")
 
 
 def _taken_back(situation: Situation, bad: frozenset[int]) -> frozenset[int]:
-    name, published, pointer = situation.view.name, situation.published, situation.pointer
+    name, published, pointer = situation.view.reference, situation.published, situation.pointer
     if pointer is None:
         raise UsageError(f"View '{name}' was never published, so there is nothing to revert.")
     unknown = sorted(bad - published)
@@ -79,7 +79,7 @@ def _last_before(known: Iterable[Generation], situation: Situation, first: int) 
     before = [one for one in known if one.number in situation.published and one.number < first]
     if not before:
         message = (
-            f"Generation {first} is the first of view '{situation.view.name}': nothing was known before it. "
+            f"Generation {first} is the first of view '{situation.view.reference}': nothing was known before it. "
             "Correct the source and run again, or raise the view's version."
         )
         raise UsageError(message)
@@ -112,7 +112,7 @@ def _numbered(attempt: Attempt, before: Generation) -> Generation:
 
 def _held_until(timeline: Timeline, generation: Generation) -> int:
     """The last tick through which readers were told that a generation's values hold."""
-    pointers = [step.pointer for step in timeline.steps(generation.view)]
+    pointers = [step.pointer for step in timeline.steps(generation.reference)]
     return max(one.through_us for one in pointers if one.generation == generation.number)
 
 
@@ -126,7 +126,7 @@ def _restate(shop: Workshop, situation: Situation, generation: Generation, taken
     said, retracted = (int(counted[0]), int(counted[1])) if counted is not None else (0, 0)
     if not said:
         raise NothingToDo(f"Later generations have replaced all that {sorted(taken)} said of '{view.name}'.")
-    shop.say(f"{view.name}: restating {said:,} values as they were before, {retracted:,} of them as unknown.")
+    shop.say(f"{shop.short(view)}: restating {said:,} values as they were before, {retracted:,} of them as unknown.")
 
     def served() -> DataFrame:
         after = served_now(situation, {*published, generation.number}, statements.select(*keys).distinct())

@@ -109,7 +109,7 @@ def run_stage(
             push(attempt)
         elif stage == "publish":
             return publish(attempt)
-        done = ", ".join(sorted(attempt.generations)) or "no view"
+        done = attempt.named(sorted(attempt.generations)) or "no view"
         return attempt.record(stage, message=f"{stage} of {done} is done; nothing became visible.")
 
 
@@ -125,20 +125,22 @@ def _finish(
         return None
     for echo in attempt.echoes():
         attempt.point_further(echo)
-    attempt.shop.say(f"Finishing what an earlier run left of {', '.join({**attempt.generations, **attempt.pointers})}…")
+    attempt.shop.say(
+        f"Finishing what an earlier run left of {attempt.named({**attempt.generations, **attempt.pointers})}…"
+    )
     with given_up_on_error(attempt):
-        compute(attempt, works, {one.view: one for one in begun})
+        compute(attempt, works, {one.reference: one for one in begun})
     return onwards(attempt, accept)
 
 
 def _as_planned(attempt: Attempt, begun: tuple[Generation, ...], through: datetime | None) -> list[Work] | None:
     """The works of generations that were planned only; None when one of them would be planned otherwise by now."""
-    views = tuple(attempt.shop.definitions.view(one.view) for one in begun)
+    views = tuple(attempt.shop.definitions.view(one.reference) for one in begun)
     try:
         works = works_due(attempt, views, through)
     except (NothingToDo, UpstreamNotReady):
         return None
-    same = [work for work in works if work.is_that_of(attempt.generations[work.view.name])]
+    same = [work for work in works if work.is_that_of(attempt.generations[work.view.reference])]
     return same if len(same) == len(begun) else None
 
 
@@ -155,18 +157,20 @@ def _materialize_again(attempt: Attempt, views: tuple[FeatureView, ...], through
             works.append(work)
         elif left.state is _State.PLANNED:
             works.append(work)
-            kept[work.view.name] = left
+            kept[work.view.reference] = left
         else:
-            waits.append(work.view.name)
+            waits.append(work.view.reference)
     if not works:
         raise NothingToDo(
-            f"What is due of {', '.join(waits)} is materialized. Run `skewless validate`, or go on there."
+            f"What is due of {attempt.named(waits)} is materialized. Run `skewless validate`, or go on there."
         )
     attempt.take_up(
-        one for view in views if view.name not in {*kept, *waits} and (one := waiting(attempt.known, view, *_State))
+        one
+        for view in views
+        if view.reference not in {*kept, *waits} and (one := waiting(attempt.known, view, *_State))
     )
     attempt.give_up()
-    fresh = planned(attempt, [work for work in works if work.view.name not in kept])
+    fresh = planned(attempt, [work for work in works if work.view.reference not in kept])
     compute(attempt, works, {**kept, **fresh})
 
 

@@ -51,7 +51,7 @@ class Situation:
         """
         if self.pointer is not None and self.pointer.generation < max(self.published):
             message = (
-                f"View '{self.view.name}' is rolled back to generation {self.pointer.generation}. "
+                f"View '{self.view.name}' v{self.view.version} is rolled back to generation {self.pointer.generation}. "
                 "Roll it forward (skewless rollback --to REVISION) before it runs again."
             )
             raise UsageError(message)
@@ -79,17 +79,17 @@ def situation(
     """
     served = shop.served(view, applied)
     head = timeline.head
-    pointer = head.views.get(view.name) if head is not None else None
+    pointer = head.views.get(view.reference) if head is not None else None
     if pointer is not None and pointer.table != served.table:
         pointer = None
-    mine = {one.number: one for one in generations if one.view == view.name}
+    mine = {one.number: one for one in generations if one.reference == view.reference}
     last = mine.get(pointer.generation) if pointer is not None else None
     return Situation(
         view=view,
         served=served,
         tables=shop.tables(view),
         pointer=pointer,
-        published=timeline.published(view.name, served.table),
+        published=timeline.published(view.reference, served.table),
         last=last,
         seen=last if last is None else max([last, *(one for one in mine.values() if _is_echo(one, last))], key=_number),
     )
@@ -105,9 +105,7 @@ def _number(one: Generation) -> int:
 
 def unfinished(generations: Iterable[Generation], view: FeatureView) -> tuple[Generation, ...]:
     """The generations of a view version that are neither published nor given up."""
-    return tuple(
-        one for one in generations if one.view == view.name and one.version == view.version and not one.state.is_end
-    )
+    return tuple(one for one in generations if one.reference == view.reference and not one.state.is_end)
 
 
 def waiting(generations: Iterable[Generation], view: FeatureView, *states: GenerationState) -> Generation | None:

@@ -85,7 +85,7 @@ def works_due(attempt: Attempt, views: tuple[FeatureView, ...], through: datetim
 
 
 def planned(attempt: Attempt, works: list[Work]) -> dict[str, Generation]:
-    """Number what is due, durably; view → its generation."""
+    """Number what is due, durably; `name@version` → its generation."""
     previous = max((one.number for one in attempt.known), default=0)
     shop = attempt.shop
     return number_works(shop, works, previous=previous, now_us=shop.clock.now_us(), run_id=attempt.run_id)
@@ -97,14 +97,14 @@ def compute(attempt: Attempt, works: list[Work], generations: Mapping[str, Gener
     Args:
         attempt: The attempt; it keeps the generations that wrote something, beside those that it has.
         works: What is due.
-        generations: View → its planned generation.
+        generations: `name@version` → its planned generation.
     """
     shop = attempt.shop
     attempt.generations.update(generations)
 
     def computed(work: Work) -> Generation:
-        with attempt.timed(work.view.name, "materialize"):
-            return materialize(shop, work, generations[work.view.name])
+        with attempt.timed(work.view.reference, "materialize"):
+            return materialize(shop, work, generations[work.view.reference])
 
     made = side_by_side(computed, works)
     attempt.moved(made)
@@ -113,7 +113,7 @@ def compute(attempt: Attempt, works: list[Work], generations: Mapping[str, Gener
     echoes = [one for one in made if one.state is _State.UNCHANGED]
     _refuse_what_was_all_set_aside(attempt, echoes)
     for one in echoes:
-        del attempt.generations[one.view]
+        del attempt.generations[one.reference]
         attempt.point_further(one)
 
 
@@ -126,7 +126,9 @@ def _refuse_what_was_all_set_aside(attempt: Attempt, empty: list[Generation]) ->
     limit = attempt.shop.settings.quality.max_quarantine_share
     bad = [one for one in empty if one.counts["quarantined"] > limit * one.counts["read"]]
     if bad:
-        told = "; ".join(f"{one.view}: {one.counts['quarantined']} of {one.counts['read']} rows" for one in bad)
+        told = "; ".join(
+            f"{attempt.shop.short(one)}: {one.counts['quarantined']} of {one.counts['read']} rows" for one in bad
+        )
         _refuse(attempt, f"More than {limit:.0%} of the rows went to quarantine: {told}.")
 
 
@@ -134,16 +136,19 @@ def validate(attempt: Attempt, accept: Mapping[str, str] | None) -> None:
     """Let the gate judge; that it accepted is for the next stage, or for the caller, to record."""
 
     def verdict(generation: Generation) -> Generation:
-        name = generation.view
+        name = generation.reference
         with attempt.timed(name, "validate"):
             found, attempt.verdicts[name] = judge(attempt.shop, attempt.situations[name], generation, accept=accept)
         return found
 
     judged = side_by_side(verdict, attempt.those_in(_State.MATERIALIZED))
-    attempt.generations.update({one.view: one for one in judged})
+    attempt.generations.update({one.reference: one for one in judged})
     refused = [one for one in judged if one.state is _State.REFUSED]
     if refused:
-        _refuse(attempt, "; ".join(f"{one.view}: {attempt.verdicts[one.view].summary()}" for one in refused))
+        _refuse(
+            attempt,
+            "; ".join(f"{attempt.shop.short(one)}: {attempt.verdicts[one.reference].summary()}" for one in refused),
+        )
 
 
 def _refuse(attempt: Attempt, reasons: str) -> None:
@@ -169,17 +174,17 @@ def push(attempt: Attempt) -> None:
     reached(Failpoint.PUSH_STARTED)
 
     def sent(generation: Generation) -> Generation:
-        situation = attempt.situations[generation.view]
-        with attempt.timed(generation.view, "push"):
-            written, attempt.pushed[generation.view] = pushing.write(shop, situation, generation)
+        situation = attempt.situations[generation.reference]
+        with attempt.timed(generation.reference, "push"):
+            written, attempt.pushed[generation.reference] = pushing.write(shop, situation, generation)
         reached(Failpoint.PUSH_SENT)
         attempt.moved([written])
         reached(Failpoint.PUSH_WRITTEN)
-        with attempt.timed(generation.view, "verify"):
+        with attempt.timed(generation.reference, "verify"):
             return pushing.verify(shop, situation, written)
 
     try:
-        attempt.moved(side_by_side(sent, [attempt.generations[one.view] for one in todo]))
+        attempt.moved(side_by_side(sent, [attempt.generations[one.reference] for one in todo]))
     except ContractBroken:
         attempt.give_up()
         raise
@@ -212,5 +217,5 @@ def publish(attempt: Attempt, *, kind: str = "publish") -> RunRecord:
     reached(Failpoint.PUBLISH_RECORDED)
     shop.clock.wait_until(revision.visible_from_us)
     does = "reverts" if kind == "revert" else "publishes"
-    message = f"Revision {revision.number} {does} {', '.join(sorted(attempt.pointers))}."
+    message = f"Revision {revision.number} {does} {attempt.named(sorted(attempt.pointers))}."
     return attempt.record("published", message=message, revision=revision)

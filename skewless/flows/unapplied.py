@@ -16,7 +16,7 @@ from skewless.spark.meaning import describe_transform
 def is_changed(shop: Workshop, view: FeatureView, applied: AppliedProject) -> bool:
     """True when a view, its transform included, does not mean what was applied under its version."""
     meaning = view_document(view, describe_transform(shop.session, view))
-    return meaning["fingerprint"] != applied.fingerprints.get(view.name)
+    return meaning["fingerprint"] != applied.fingerprints.get(view.reference)
 
 
 def refuse_changed(shop: Workshop, views: Iterable[FeatureView], applied: AppliedProject) -> None:

@@ -36,7 +36,7 @@ def validate(
         The generation as VALIDATED or REFUSED, with what was counted of its current state; and the verdict.
     """
     view, tables = situation.view, situation.tables
-    shop.say(f"{view.name}: validating…")
+    shop.say(f"{shop.short(view)}: validating…")
     said = of_generations(tables.read(tables.history, generation.history_version), [generation.number])
     values = said.filter(F.col(FLAG) == "")
     current = current_values(situation, generation.number).persist()

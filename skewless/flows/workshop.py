@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 from skewless.config.settings import Settings
 from skewless.core.clock import Clock, SystemClock
 from skewless.core.fingerprint import contract_hash, digest, view_meaning
+from skewless.core.generation import Generation
+from skewless.core.reference import is_meant
 from skewless.core.service import Definitions, FeatureService
 from skewless.core.serving import ServedView, served_view
 from skewless.core.source import DeltaSource
@@ -155,13 +157,13 @@ class Workshop:
             DefinitionConflict: This version of it was not applied, or means something else than what was. Whether its
                 transform does, only Spark can tell: see `unapplied`.
         """
-        document = applied.document("view", view.name)
-        if document is None or document.get("version") != view.version:
+        document = applied.document("view", view.reference)
+        if document is None:
             message = f"View '{view.name}' v{view.version} was not applied. Run `skewless plan`, then `skewless apply`."
             raise DefinitionConflict(message)
-        if digest(view_meaning(view, document["meaning"]["transform"])) != applied.fingerprints[view.name]:
+        if digest(view_meaning(view, document["meaning"]["transform"])) != applied.fingerprints[view.reference]:
             raise DefinitionConflict(CHANGED.format(view=view))
-        return applied.fingerprints[view.name]
+        return applied.fingerprints[view.reference]
 
     def contract_hash(self, service: FeatureService, applied: AppliedProject) -> str:
         """The contract hash under which a service was applied.
@@ -197,11 +199,31 @@ class Workshop:
     def chosen_views(self, names: Iterable[str]) -> tuple[FeatureView, ...]:
         """The named views, or all of them when none is named, in the order of the definitions.
 
+        Args:
+            names: `name@version`, or `name` for every version of it.
+
         Raises:
-            UsageError: There is no view of that name.
+            UsageError: There is no such view.
         """
-        wanted = {self.definitions.view(name).name for name in names}
-        return tuple(view for view in self.definitions.views if not wanted or view.name in wanted)
+        wanted = {view.reference for name in names for view in self.definitions.views_named(name)}
+        return tuple(view for view in self.definitions.views if not wanted or view.reference in wanted)
+
+    def chosen_references(self, names: Iterable[str]) -> tuple[str, ...]:
+        """As `chosen_views`, but as `name@version`, and of views no longer defined every version that was applied.
+
+        Raises:
+            UsageError: There is no such view, and never was.
+        """
+        chosen: list[str] = []
+        for name in names:
+            past = [one for one in load_applied(self.heads, self.settings.project).view_versions if is_meant(one, name)]
+            defined = [one for one in self.definitions.view_references if is_meant(one, name)]
+            chosen += defined or past or [view.reference for view in self.definitions.views_named(name)]
+        return tuple(dict.fromkeys(chosen))
+
+    def short(self, view: FeatureView | Generation) -> str:
+        """A view version as people read it: its name alone when it is the only version that is defined."""
+        return self.definitions.short(view.reference)
 
     def leased(self, what: str) -> AbstractContextManager[HeldLease]:
         """Hold the project: one writer at a time.

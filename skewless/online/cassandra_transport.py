@@ -84,6 +84,10 @@ class CassandraTransport:
         """The manifest of a service; None when there is none."""
         return self._timeline.read_serving(service)
 
+    def contract(self, service: str, contract_hash: str) -> ServingManifest | None:
+        """The manifest that a service had under a contract; None when it never had that one."""
+        return self._timeline.read_contract(service, contract_hash)
+
     def services(self) -> tuple[str, ...]:
         """The names of all services, sorted."""
         return self._timeline.services()

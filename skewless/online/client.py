@@ -71,7 +71,8 @@ class OnlineClient(Reader):
             ca_file: Certificate authorities for TLS; None without TLS.
             consistency: Of every read.
             clock: Whose now is the observation time; None is the machine's own.
-            contract_hash: The contract that every service must have, or one per service.
+            contract_hash: The contract by which every service is read, or one per service, also when the service has
+                moved on to another; None takes the newest when it first asks, and goes on with it until `refresh`.
             poll_interval: Between two looks at the timeline; None looks before each call.
             deadline_ms: For a whole call, unless the call says otherwise; connecting and a service's first call
                 are outside of it (see `warmup`).
@@ -123,7 +124,7 @@ class OnlineClient(Reader):
         Raises:
             StoreUnreachable: The store does not answer or knows nothing of the project.
             ServiceUnknown: A service has no manifest.
-            ContractMismatch: A service has another contract than the pinned one.
+            ContractMismatch: A service never had the pinned contract.
         """
         live = self._live()
         for service in live.transport.services() if services is None else services:

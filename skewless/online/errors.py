@@ -82,13 +82,13 @@ class BadRow(UsageError):
 
 
 class ContractMismatch(ContractBroken):
-    """The service has another contract hash than the client was pinned to."""
+    """The service never had the contract that the client is pinned to."""
 
     def __init__(self, *, service: str, pinned: str, found: str) -> None:
         super().__init__(
-            f"Service '{service}' has contract hash {found[:12]}, but this client is pinned to {pinned[:12]}: the "
-            "features are not those that the model was trained on. Deploy the model of that contract, or pin a "
-            "service version that kept it."
+            f"Service '{service}' has contract hash {found[:12]}, but this client is pinned to {pinned[:12]}, "
+            "which it never had: the features are not those that the model was trained on. Deploy the model of that "
+            "contract, or pin one that the service had."
         )
 
 

@@ -25,6 +25,7 @@ class MemoryTimeline:
         self._project = project
         self._revisions: tuple[Revision, ...] = ()
         self._manifests: dict[str, str] = {}
+        self._contracts: dict[tuple[str, str], str] = {}
         self._lock = threading.Lock()
 
     def read(self) -> Snapshot | None:
@@ -54,12 +55,18 @@ class MemoryTimeline:
             self._revisions = (*self._revisions, revision)
 
     def write_serving(self, manifest: ServingManifest) -> None:
-        """Store a service's manifest in place of an older one."""
+        """Store a service's manifest in place of an older one; older contracts stay readable."""
+        self._contracts[manifest.service, manifest.contract_hash] = manifest.to_json()
         self._manifests[manifest.service] = manifest.to_json()
 
     def read_serving(self, service: str) -> ServingManifest | None:
         """The manifest of a service; None when there is none."""
         text = self._manifests.get(service)
+        return None if text is None else manifest_of(service, text)
+
+    def read_contract(self, service: str, contract_hash: str) -> ServingManifest | None:
+        """The manifest that a service had under a contract; None when it never had that one."""
+        text = self._contracts.get((service, contract_hash))
         return None if text is None else manifest_of(service, text)
 
     def services(self) -> tuple[str, ...]:
@@ -151,6 +158,10 @@ class MemoryTransport:
     def serving(self, service: str) -> ServingManifest | None:
         """The manifest of a service; None when there is none."""
         return self._store.timeline.read_serving(service)
+
+    def contract(self, service: str, contract_hash: str) -> ServingManifest | None:
+        """The manifest that a service had under a contract; None when it never had that one."""
+        return self._store.timeline.read_contract(service, contract_hash)
 
     def services(self) -> tuple[str, ...]:
         """The names of all services, sorted."""

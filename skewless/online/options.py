@@ -17,7 +17,8 @@ class ClientOptions:
 
     Attributes:
         clock: Whose now is the observation time and switches revisions.
-        contract_hash: The contract that every service must have, or one per service; None takes what is served.
+        contract_hash: The contract by which every service is read, or one per service, also when the service has
+            moved on to another; None takes the newest when it first asks, and goes on with it until `refresh`.
         poll_interval: Between two looks at the timeline in the background; None looks before each call.
         deadline_ms: For a whole call, unless the call says otherwise.
         log: Receives what was served; None records nothing.

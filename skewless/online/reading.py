@@ -107,10 +107,10 @@ def question(plan: ServicePlan, keys: Sequence[Mapping[str, object]], moment: Mo
 
 
 def pointers_of(plan: ServicePlan, revision: Revision | None) -> tuple[Pointer | None, ...]:
-    """Per view of a service what a revision says of it; None for another version of the view, or no revision."""
+    """Per view of a service what a revision says of the version that it pins; None when it does not know it."""
     if revision is None:
         return (None,) * len(plan.views)
-    pointers = [revision.views.get(view.view.name) for view in plan.views]
+    pointers = [revision.views.get(view.view.reference) for view in plan.views]
     return tuple(
         pointer if pointer is not None and pointer.table == view.view.table else None
         for pointer, view in zip(pointers, plan.views, strict=True)

@@ -24,6 +24,9 @@ _PROJECT_TABLES = (
     f"snapshot_log (project text, rev bigint, attempt uuid, parent uuid, {_REVISION}, "
     "PRIMARY KEY ((project), rev, attempt)) WITH CLUSTERING ORDER BY (rev DESC, attempt ASC)",
     "serving (project text, service text, contract_hash text, manifest text, PRIMARY KEY ((project), service))",
+    # Every contract that a service ever had: a client that is pinned to one goes on when the service has moved.
+    "contracts (project text, service text, contract_hash text, manifest text, "
+    "PRIMARY KEY ((project, service), contract_hash))",
 )
 
 
@@ -43,7 +46,7 @@ def ensure_keyspace(session: Any, keyspace: str, *, local_dc: str = "datacenter1
 
 
 def ensure_project_tables(session: Any, keyspace: str) -> None:
-    """Create `snapshot`, `snapshot_log` and `serving` when they are missing.
+    """Create `snapshot`, `snapshot_log`, `serving` and `contracts` when they are missing.
 
     Raises:
         TryAgainLater: The nodes do not agree on the schema.

@@ -49,7 +49,7 @@ class TimelineStore:
         self._prepared: dict[str, Any] = {}
         space = cql.quoted(keyspace)
         self._snapshot, self._log = f"{space}.snapshot", f"{space}.snapshot_log"
-        self._serving = f"{space}.serving"
+        self._serving, self._contracts = f"{space}.serving", f"{space}.contracts"
 
     def read(self) -> Snapshot | None:
         """The current and the previous revision; None before the first."""
@@ -85,14 +85,16 @@ class TimelineStore:
         self._settle(revision, attempt, head)
 
     def write_serving(self, manifest: ServingManifest) -> None:
-        """Store a service's manifest in place of an older one, and read it back.
+        """Store a service's manifest in place of an older one, and read it back; older contracts stay readable.
 
         Raises:
             TryAgainLater: Another process wrote the same service at the same moment.
         """
-        statement = f"INSERT INTO {self._serving} (project, service, contract_hash, manifest) VALUES (?, ?, ?, ?)"
         text = manifest.to_json()
-        self._execute(statement, (self._project, manifest.service, manifest.contract_hash, text), "store a manifest")
+        for table in (self._contracts, self._serving):
+            statement = f"INSERT INTO {table} (project, service, contract_hash, manifest) VALUES (?, ?, ?, ?)"
+            cells = (self._project, manifest.service, manifest.contract_hash, text)
+            self._execute(statement, cells, "store a manifest")
         if self.read_serving(manifest.service) != ServingManifest.from_json(text):
             message = f"Another process wrote the manifest of '{manifest.service}' meanwhile. Apply again to see which."
             raise TryAgainLater(message)
@@ -105,6 +107,16 @@ class TimelineStore:
         """
         statement = f"SELECT manifest FROM {self._serving} WHERE project = ? AND service = ?"
         rows = self._execute(statement, (self._project, service), "read a manifest")
+        return manifest_of(service, rows[0][0]) if rows else None
+
+    def read_contract(self, service: str, contract_hash: str) -> ServingManifest | None:
+        """The manifest that a service had under a contract; None when it never had that one.
+
+        Raises:
+            ManifestTooNew: A later release wrote it.
+        """
+        statement = f"SELECT manifest FROM {self._contracts} WHERE project = ? AND service = ? AND contract_hash = ?"
+        rows = self._execute(statement, (self._project, service, contract_hash), "read a contract")
         return manifest_of(service, rows[0][0]) if rows else None
 
     def services(self) -> tuple[str, ...]:

@@ -135,6 +135,9 @@ class Transport(Protocol):
     def serving(self, service: str) -> ServingManifest | None:
         """The manifest of a service; None when there is none."""
 
+    def contract(self, service: str, contract_hash: str) -> ServingManifest | None:
+        """The manifest that a service had under a contract; None when it never had that one."""
+
     def services(self) -> tuple[str, ...]:
         """The names of all services, sorted."""
 

@@ -1,6 +1,7 @@
 """Definitions against what was applied: what changes, whether values change, and what must not be.
 
-Both sides are documents as the registry compiles them, by `kind/name`:
+Both sides are documents as the registry compiles them, by `kind/name`; view versions by `view/name@version`, each on
+its own, for several versions of a view may stand side by side:
 
     meaning         what decides values (views: fingerprint, entities and sources: theirs; services: what they pin)
     about           what is for people
@@ -10,16 +11,18 @@ Both sides are documents as the registry compiles them, by `kind/name`:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, get_args
 
+from skewless.core.reference import reference_order, view_name, view_reference, view_version
 from skewless.plan.definition_plan import Change, DefinitionPlan, FieldChange, Kind
 
 Document = Mapping[str, Any]
 Documents = Mapping[str, Document]
 
 _NONE: Document = {}
+_NOT_REFRESHED = "no longer refreshed; clients that pin it go on reading what was last published"
 
 
 def compare_definitions(
@@ -34,30 +37,28 @@ def compare_definitions(
     """
     changes = []
     for kind in get_args(Kind):
-        names = sorted(name for name in {*applied, *compiled} if name.startswith(f"{kind}/"))
+        names = sorted((name for name in {*applied, *compiled} if name.startswith(f"{kind}/")), key=reference_order)
         for name in names:
-            change = _change(kind, name, applied.get(name), compiled.get(name))
+            change = _change(kind, name, applied, compiled)
             if change is not None:
                 changes.append(_judged(change, applied, compiled, sealed or {}))
     return DefinitionPlan(tuple(changes), tuple(_duplicates(changes, applied, compiled)))
 
 
-def view_seal(name: str, version: int) -> str:
-    """The name under which a view version's fingerprint is kept for ever: `view/name@version`."""
-    return f"view/{name}@{version}"
+def consumers(documents: Documents, reference: str) -> tuple[str, ...]:
+    """The services that pin features of a view version (`name@version`), sorted."""
+    return tuple(sorted({service for service, pinned, _ in _pins(documents) if pinned == reference}))
 
 
-def consumers(documents: Documents, view: str) -> tuple[str, ...]:
-    """The services that pin features of a view, sorted."""
-    return tuple(sorted({service for service, pinned, _, _ in _pins(documents) if pinned == view}))
-
-
-def _change(kind: Kind, key: str, old: Document | None, new: Document | None) -> Change | None:
-    name = key.partition("/")[2]
+def _change(kind: Kind, key: str, applied: Documents, compiled: Documents) -> Change | None:
+    name, old, new = view_name(key.partition("/")[2]), applied.get(key), compiled.get(key)
     if old is None and new is not None:
-        return Change(kind, name, "add", new_version=new.get("version"), note=_size(kind, new))
+        fields, beside = _against_predecessor(key, applied, compiled)
+        note = _size(kind, new) + beside
+        return Change(kind, name, "add", new_version=new.get("version"), fields=fields, note=note)
     if old is not None and new is None:
-        return Change(kind, name, "remove", old_version=old.get("version"))
+        note = _NOT_REFRESHED if kind == "view" else ""
+        return Change(kind, name, "remove", old_version=old.get("version"), note=note)
     if old is None or new is None or _compared(old) == _compared(new):
         return None
     values = tuple(_fields(_meaning(old), _meaning(new)))
@@ -74,99 +75,118 @@ def _change(kind: Kind, key: str, old: Document | None, new: Document | None) ->
     )
 
 
+def _against_predecessor(key: str, applied: Documents, compiled: Documents) -> tuple[tuple[FieldChange, ...], str]:
+    """What a new version of a view says otherwise than the one before it; nothing of all else that is added."""
+    new, versions = compiled[key], _versions(key, {*applied, *compiled})
+    older = max((version for version in versions if version < new.get("version", 0)), default=None)
+    if older is None:
+        return (), ""
+    before = f"view/{view_reference(new['name'], older)}"
+    old = compiled.get(before) or applied[before]
+    fields = (*_fields(_meaning(old), _meaning(new)), *_fields(old["about"], new["about"]))
+    return fields, f", {'beside' if before in compiled else 'after'} v{older}"
+
+
+def _versions(key: str, keys: Iterable[str]) -> tuple[int, ...]:
+    """The versions of one view among keys like its own; none for the keys of other kinds."""
+    same = (one for one in keys if one.startswith("view/") and view_name(one) == view_name(key))
+    return tuple(view_version(one) for one in same)
+
+
 def _judged(change: Change, applied: Documents, compiled: Documents, sealed: Mapping[str, str]) -> Change:
     if change.kind != "view":
         return change
-    reason = None
-    if change.action == "change":
-        reason = _version_refusal(change, applied, compiled)
-    reason = reason or _seal_refusal(change, compiled, sealed) or _pin_refusal(change, compiled)
+    if change.action == "remove":
+        reason = _pin_refusal(change, applied, compiled)
+    else:
+        past = {**sealed, **{key: one["fingerprint"] for key, one in applied.items() if key.startswith("view/")}}
+        reason = _past_refusal(change, applied, compiled, past) or _pin_refusal(change, applied, compiled)
     return replace(change, refused=reason) if reason else change
 
 
-def _version_refusal(change: Change, applied: Documents, compiled: Documents) -> str | None:
-    """Values must not change under a (name, version) that models trust, and versions only rise."""
-    old, new = applied[f"view/{change.name}"], compiled[f"view/{change.name}"]
-    if new["version"] < old["version"]:
-        return (
-            f"view '{change.name}' has version {old['version']} applied, the definition says {new['version']}; "
-            f"versions only rise. Give it version {old['version'] + 1}."
-        )
-    if new["version"] == old["version"] and new["fingerprint"] != old["fingerprint"]:
-        differences = "; ".join(str(one) for one in _fields(_meaning(old), _meaning(new))) or "fingerprints differ"
-        return (
-            f"view '{change.name}' version {old['version']} is applied with fingerprint {old['fingerprint'][:12]}, "
-            f"the definition has {new['fingerprint'][:12]} ({differences}). Values would change under a name that "
-            f"models trust; raise the version to {old['version'] + 1}."
-        )
-    return None
+def _past_refusal(change: Change, applied: Documents, compiled: Documents, past: Mapping[str, str]) -> str | None:
+    """Values must not change under a (name, version) that models trust, and new versions only rise.
 
-
-def _seal_refusal(change: Change, compiled: Documents, sealed: Mapping[str, str]) -> str | None:
-    """A view that comes back after it was removed meets its own past."""
-    new = compiled.get(f"view/{change.name}")
-    if new is None or change.action != "add":
+    Args:
+        change: Of a view version that is defined now.
+        applied: What stands.
+        compiled: What the definitions say now.
+        past: `view/name@version` → fingerprint, of every view version ever applied.
+    """
+    key = _key(change)
+    new, known = compiled[key], past.get(key)
+    highest = max(_versions(key, past), default=0)
+    if known == new["fingerprint"] or (known is None and new["version"] > highest):
         return None
-    prefix = view_seal(change.name, 0)[:-1]
-    highest = max((int(seal.removeprefix(prefix)) for seal in sealed if seal.startswith(prefix)), default=0)
-    seal = sealed.get(view_seal(change.name, new["version"]), new["fingerprint"])
-    if new["version"] >= highest and seal == new["fingerprint"]:
-        return None
+    if known is None:
+        return (
+            f"view '{change.name}' has version {highest} applied, the definition says {new['version']}, which never "
+            f"was; versions only rise. Give it version {highest + 1}."
+        )
+    old = applied.get(key)
+    differences = "; ".join(str(one) for one in _fields(_meaning(old), _meaning(new))) if old else ""
     return (
-        f"view '{change.name}' comes back as version {new['version']} (fingerprint {new['fingerprint'][:12]}) after "
-        f"version {highest} was applied (fingerprint {sealed[view_seal(change.name, highest)][:12]}). "
-        f"Models may still trust the old values; raise the version to {highest + 1}."
+        f"view '{change.name}' version {new['version']} was applied with fingerprint {known[:12]}, "
+        f"the definition has {new['fingerprint'][:12]} ({differences or 'fingerprints differ'}). Values would change "
+        f"under a name that models trust; raise the version to {highest + 1}."
     )
 
 
-def _pin_refusal(change: Change, compiled: Documents) -> str | None:
+def _pin_refusal(change: Change, applied: Documents, compiled: Documents) -> str | None:
     """A service that stays must find what it pins."""
-    new = compiled.get(f"view/{change.name}", _NONE)
+    key = _key(change)
+    new = compiled.get(key, _NONE)
     offered = {name for name, _ in new["meaning"]["features"]} if new else set()
     broken = [
-        f"{service} pins {view}:{feature} v{version}"
-        for service, view, version, feature in _pins(compiled)
-        if view == change.name and (version != new.get("version") or feature not in offered)
+        f"{service} pins {reference}:{feature}"
+        for service, reference, feature in _pins(compiled)
+        if f"view/{reference}" == key and feature not in offered
     ]
     if not broken:
         return None
-    what = f"would have version {new['version']} with {sorted(offered)}" if new else "would be gone"
+    what = f"would have {sorted(offered)}" if new else "would be gone"
     return (
-        f"view '{change.name}' {what}, but {'; '.join(sorted(broken))}. "
-        "Keep the feature, or change the services in the same apply."
+        f"view '{change.name}' version {(new or applied[key])['version']} {what}, but {'; '.join(sorted(broken))}. "
+        "Keep it, or change the services in the same apply."
     )
 
 
+def _key(change: Change) -> str:
+    version = change.old_version if change.new_version is None else change.new_version
+    return f"view/{view_reference(change.name, version or 0)}"
+
+
 def _duplicates(changes: list[Change], applied: Documents, compiled: Documents) -> Iterator[str]:
-    """Name the view that already means what a new or changed one means."""
-    fresh = [
-        change.name for change in changes if change.kind == "view" and change.action != "remove" and _moves(change)
-    ]
-    settled = [key.partition("/")[2] for key in compiled if key.startswith("view/")]
-    settled = [name for name in sorted(settled) if name not in fresh]
-    for name in fresh:
-        meaning = compiled[f"view/{name}"]["meaning_hash"]
-        twin = next((one for one in settled if compiled[f"view/{one}"]["meaning_hash"] == meaning), None)
-        if twin is not None:
-            owner = compiled[f"view/{twin}"]["about"]["owner"] or "nobody named"
-            services = ", ".join(dict.fromkeys((*consumers(applied, twin), *consumers(compiled, twin)))) or "no service"
+    """Name the view that already means what a new or changed one means; versions of one view are no duplicates."""
+    fresh = [_key(change) for change in changes if change.kind == "view" and _moves(change)]
+    settled = sorted(key for key in compiled if key.startswith("view/") and key not in fresh)
+    for key in fresh:
+        meaning, name = compiled[key]["meaning_hash"], compiled[key]["name"]
+        alike = (one for one in settled if compiled[one]["meaning_hash"] == meaning and compiled[one]["name"] != name)
+        found = next(alike, None)
+        if found is not None:
+            twin, reference = compiled[found]["name"], found.partition("/")[2]
+            owner = compiled[found]["about"]["owner"] or "nobody named"
+            named = (*consumers(applied, reference), *consumers(compiled, reference))
+            services = ", ".join(dict.fromkeys(named)) or "no service"
             yield (
                 f"view '{name}' means the same as view '{twin}' (owner: {owner}; consumed by: {services}). "
                 f"Use '{twin}', or say why both must exist."
             )
-        settled.append(name)
+        settled.append(key)
 
 
 def _moves(change: Change) -> bool:
     return change.action == "add" or change.changes_values
 
 
-def _pins(documents: Documents) -> Iterator[tuple[str, str, int, str]]:
+def _pins(documents: Documents) -> Iterator[tuple[str, str, str]]:
+    """Service, view version, feature of every pin."""
     for key, document in documents.items():
         if key.startswith("service/"):
             for reference, version in document["meaning"]["features"]:
                 view, _, feature = reference.partition(":")
-                yield key.partition("/")[2], view, version, feature
+                yield key.partition("/")[2], view_reference(view, version), feature
 
 
 def _compared(document: Document) -> Document:
@@ -214,7 +234,7 @@ def _size(kind: Kind, new: Document) -> str:
 
 def _consequence(kind: Kind, values: tuple[FieldChange, ...], people: tuple[FieldChange, ...]) -> str:
     if kind == "service" and values:
-        return "the contract changes: clients and models pinned to the old contract hash are refused"
+        return "the contract changes: clients that pin the old contract hash go on with the old one"
     notes = []
     if any(one.path == "availability_delay_us" for one in people):
         notes.append("answers about times before the first publish (the simulated era) move")

@@ -39,10 +39,10 @@ class Change:
         kind: entity, source, view or service.
         name: Its name.
         action: add, change or remove.
-        changes_values: True when values differ under a name that was applied before.
+        changes_values: True when values differ under a name (of a view: name and version) that was applied before.
         old_version: Of the applied view; None for other kinds and what is added.
         new_version: Of the view to be applied; None for other kinds and what is removed.
-        fields: What differs, ordered by path; empty unless changed.
+        fields: What differs, ordered by path; of an added view version from the version before it.
         refused: Why it must not be applied; None when it may.
         note: More for people: the size of what is added, what follows from a change.
     """
@@ -63,6 +63,7 @@ class Change:
         effect = "values change" if self.changes_values else "values unchanged"
         if self.action != "change":
             yield f"{head} ({self.note})" if self.note else head
+            yield from (f"    {one}" for one in self.fields)
         elif len(self.fields) == 1:
             yield f"{head} ({effect}: {self.fields[0]})"
         else:

@@ -8,10 +8,11 @@ from datetime import datetime
 
 from skewless.core.clock import Clock
 from skewless.core.fingerprint import digest
+from skewless.core.reference import reference_order, view_reference
 from skewless.core.service import Definitions
 from skewless.core.time import from_us
 from skewless.errors import DefinitionConflict
-from skewless.plan.definition_diff import compare_definitions, view_seal
+from skewless.plan.definition_diff import compare_definitions
 from skewless.plan.definition_plan import DefinitionPlan
 from skewless.registry.documents import entity_document, service_document, source_document, view_document
 from skewless.registry.heads import Head, HeadChange, Heads
@@ -23,7 +24,7 @@ class CompiledProject:
     """What the definitions say now.
 
     Attributes:
-        documents: `kind/name` → document, entities first, then sources, views and services.
+        documents: `kind/name` (of views `view/name@version`) → document, entities first, then sources, views, services.
     """
 
     documents: Mapping[str, Document] = field(hash=False)
@@ -35,7 +36,7 @@ class CompiledProject:
 
     @property
     def fingerprints(self) -> dict[str, str]:
-        """View → fingerprint."""
+        """`name@version` of a view → fingerprint."""
         return _column(self.documents, "view", "fingerprint")
 
     @property
@@ -51,7 +52,7 @@ class AppliedProject:
     Attributes:
         project: The project.
         head: The head that names the documents.
-        documents: `kind/name` → document.
+        documents: `kind/name` (of views `view/name@version`) → document.
     """
 
     project: str
@@ -80,7 +81,7 @@ class AppliedProject:
 
     @property
     def fingerprints(self) -> dict[str, str]:
-        """View → fingerprint."""
+        """`name@version` of a view → fingerprint."""
         return _column(self.documents, "view", "fingerprint")
 
     @property
@@ -88,12 +89,18 @@ class AppliedProject:
         """Service → contract hash."""
         return _column(self.documents, "service", "contract_hash")
 
+    @property
+    def view_versions(self) -> tuple[str, ...]:
+        """Every view version that was ever applied, those no longer defined included, as `name@version`; sorted."""
+        sealed = self.head.sealed if self.head else {}
+        return tuple(sorted((seal.partition("/")[2] for seal in sealed), key=reference_order))
+
     def names(self, kind: str) -> tuple[str, ...]:
-        """The names of one kind (entity, source, view, service), sorted."""
-        return tuple(sorted(_of_kind(self.documents, kind)))
+        """The names of one kind (entity, source, view, service), of views as `name@version`; sorted."""
+        return tuple(sorted(_of_kind(self.documents, kind), key=reference_order))
 
     def document(self, kind: str, name: str) -> Document | None:
-        """One document; None when nothing of that kind and name was applied."""
+        """One document, of a view by `name@version`; None when nothing of that kind and name was applied."""
         return self.documents.get(f"{kind}/{name}")
 
     def plan(self, compiled: CompiledProject) -> DefinitionPlan:
@@ -107,12 +114,14 @@ def compile_definitions(definitions: Definitions, transforms: Mapping[str, Mappi
 
     Args:
         definitions: All of a project.
-        transforms: View → what the Spark room says of its transform: `plan` and `code` decide values, `source` is its
-            text for people.
+        transforms: `name@version` of a view → what the Spark room says of its transform: `plan` and `code` decide
+            values, `source` is its text for people.
     """
     entities = {f"entity/{one.name}": entity_document(one) for one in definitions.entities}
     sources = {f"source/{one.name}": source_document(one) for one in definitions.sources}
-    views = {f"view/{one.name}": view_document(one, transforms.get(one.name, {})) for one in definitions.views}
+    views = {
+        f"view/{one.reference}": view_document(one, transforms.get(one.reference, {})) for one in definitions.views
+    }
     fingerprints = _column(views, "view", "fingerprint")
     services = {f"service/{one.name}": service_document(one, fingerprints) for one in definitions.services}
     return CompiledProject({**entities, **sources, **views, **services})
@@ -127,7 +136,7 @@ def load_applied(heads: Heads, project: str, *, head: Head | None = None) -> App
     chosen = head or heads.read(project)
     if chosen is None:
         return AppliedProject(project)
-    return AppliedProject(project, chosen, {name: heads.objects.get(one) for name, one in chosen.names.items()})
+    return AppliedProject(project, chosen, _by_key(heads.objects.get(one) for one in chosen.names.values()))
 
 
 def apply_compiled(
@@ -152,12 +161,21 @@ def apply_compiled(
 
 
 def _seals(documents: Iterable[Document]) -> dict[str, str]:
-    views = [document for document in documents if document["kind"] == "view"]
-    return {view_seal(view["name"], view["version"]): view["fingerprint"] for view in views}
+    views = _by_key(document for document in documents if document["kind"] == "view")
+    return {key: view["fingerprint"] for key, view in views.items()}
+
+
+def _by_key(documents: Iterable[Document]) -> dict[str, Document]:
+    return {f"{document['kind']}/{_name(document)}": document for document in documents}
+
+
+def _name(document: Document) -> str:
+    is_view = document["kind"] == "view"
+    return view_reference(document["name"], document["version"]) if is_view else str(document["name"])
 
 
 def _of_kind(documents: Mapping[str, Document], kind: str) -> dict[str, Document]:
-    return {document["name"]: document for document in documents.values() if document["kind"] == kind}
+    return {_name(document): document for document in documents.values() if document["kind"] == kind}
 
 
 def _column(documents: Mapping[str, Document], kind: str, key: str) -> dict[str, str]:

@@ -93,7 +93,7 @@ def service_document(service: FeatureService, fingerprints: Mapping[str, str]) -
 
     Args:
         service: The definition.
-        fingerprints: View name → fingerprint.
+        fingerprints: `name@version` of a view → fingerprint.
     """
     return {
         "format": FORMAT,

@@ -85,7 +85,7 @@ def opened(spark: Any, cassandra_endpoint: Endpoint, tmp_path_factory: pytest.Te
 
 def told(project: Project, view: FeatureView) -> list[Any]:
     """What stands in history of the published generations."""
-    tables, published = project.shop.tables(view), project.shop.ledger.timeline().steps(view.name)
+    tables, published = project.shop.tables(view), project.shop.ledger.timeline().steps(view.reference)
     rows = of_generations(tables.read(tables.history), {step.pointer.generation for step in published})
     return sorted(rows_of(standing(view, rows).drop("_gen")))
 

@@ -114,7 +114,7 @@ class _Shop:
         head = timeline.read()
         pointers: Mapping[str, Pointer] = {} if head is None else head.current.views
         moved = {
-            view.name: Pointer(view.table, generation, at_us if through_us is None else through_us)
+            view.reference: Pointer(view.table, generation, at_us if through_us is None else through_us)
             for view, generation in views
         }
         number = 1 if head is None else head.current.number + 1

@@ -6,6 +6,7 @@ import pytest
 
 from skewless.core.time import from_us
 from skewless.core.vector import Status
+from skewless.errors import ContractBroken
 from tests.online.shop import DAY, SECOND, T0, Shop, daily
 
 
@@ -134,21 +135,36 @@ def test_status_view_without_revision_is_unpublished(shop: Shop) -> None:
     assert vector.generation == {"spend": 5, "other": None}
 
 
-def test_status_other_version_of_the_view_is_unpublished_until_the_manifest_names_it(shop: Shop) -> None:
+def test_status_version_that_a_revision_does_not_know_is_unpublished_whatever_others_are(shop: Shop) -> None:
     old, new = shop.view(), shop.view(version=2)
-    shop.serve(old)
+    shop.serve(new)
     for view in (old, new):
         shop.put(view, 5, (1, T0, "", float(view.version), 2))
     shop.publish((old, 5))
     client = shop.client()
-    assert client.get("svc", {"user_id": 1}).values["spend:spend"] == 1.0
+    assert set(client.get("svc", {"user_id": 1}).status.values()) == {Status.UNPUBLISHED}
     shop.publish((new, 5), at_us=T0 + 1)
     shop.clock.instant_us = T0 + 1
-    assert set(client.get("svc", {"user_id": 1}).status.values()) == {Status.UNPUBLISHED}
-    shop.serve(new)
-    shop.publish((new, 5), at_us=T0 + 2)
-    shop.clock.instant_us = T0 + 2
     assert client.get("svc", {"user_id": 1}).values["spend:spend"] == 2.0
+
+
+def test_status_clients_of_an_earlier_contract_keep_its_version_beside_those_of_the_new_one(shop: Shop) -> None:
+    old, new = shop.view(), shop.view(version=2)
+    shop.serve(old, contract_hash="c1")
+    for view in (old, new):
+        shop.put(view, 5, (1, T0, "", float(view.version), 2))
+    shop.publish((old, 5))
+    running = shop.client()
+    assert running.get("svc", {"user_id": 1}).values["spend:spend"] == 1.0
+    shop.serve(new, contract_hash="c2")
+    shop.put(old, 6, (1, T0, "", 1.5, 2))
+    shop.publish((old, 6), (new, 5), at_us=T0 + 1)
+    shop.clock.instant_us = T0 + 1
+    clients = (running, shop.client(contract_hash="c1"), shop.client(contract_hash={"svc": "c2"}), shop.client())
+    assert [one.get("svc", {"user_id": 1}).values["spend:spend"] for one in clients] == [1.5, 1.5, 2.0, 2.0]
+    assert [one.get("svc", {"user_id": 1}).generation["spend"] for one in clients] == [6, 6, 5, 5]
+    with pytest.raises(ContractBroken, match="pinned to c0"):
+        shop.client(contract_hash="c0").get("svc", {"user_id": 1})
 
 
 def test_explanation_expired_value_names_generation_age_and_ttl(shop: Shop) -> None:

@@ -122,7 +122,7 @@ def _published(shop: CassandraShop, view: ServedView, other: ServedView, move: M
     revision = shop.publish(moved, at_us=move.visible_from_us, through_us=through.get(moved[1], 0))
     assert revision.number == move.number
     if move.points_at is not None:
-        assert revision.views[view.name] == Pointer(view.table, move.points_at, through[move.points_at])
+        assert revision.views[view.reference] == Pointer(view.table, move.points_at, through[move.points_at])
 
 
 def _view(batch: Batch, seed: int, *, name: str = "things") -> ServedView:

@@ -174,7 +174,8 @@ class Soak:
     def _learn(self) -> None:
         """What was published since, as the model would have said it."""
         shop = self.project.shop
-        published = {name: shop.ledger.timeline().published(name, self._table(name)) for name in self.models}
+        timeline = shop.ledger.timeline()
+        published = {name: timeline.published(f"{name}@1", self._table(name)) for name in self.models}
         for one in shop.ledger.generations():
             is_published = one.number in published[one.view]
             if one.number in self._learned or not (is_published or one.state is GenerationState.UNCHANGED):

@@ -110,7 +110,7 @@ class Model:
 
     def published(self, timeline: Timeline) -> Told:
         """What the revisions of a timeline tell readers of it."""
-        name = self.view.name
+        name = self.view.reference
         revisions = tuple(
             oracle.Revision(one.number, one.visible_from_us, one.views[name].generation if name in one.views else None)
             for one in timeline.revisions

@@ -67,10 +67,26 @@ def applied(project):
     return project
 
 
-def published(project, *, outcome="published", revision=1, run_id="20171002T060000-aaaaaa"):
+@pytest.fixture
+def versions(project, request):
+    """The same with two versions of its view, applied."""
+    [file] = project.glob("defs_of_*.py")
+    second = """
+from dataclasses import replace
+
+spend_2 = replace(spend, version=2, aggregates={"spend_14d": Sum("value", over=days(14))})
+services = [FeatureService("churn_v1", features=[spend]), FeatureService("churn_v2", features=[spend_2])]
+definitions = Definitions(views=[spend, spend_2], services=services)
+"""
+    file.write_text(DEFINITIONS + second)
+    return request.getfixturevalue("applied")
+
+
+def published(project, *, outcome="published", revision=1, run_id="20171002T060000-aaaaaa", version=1):
     """Leave a run record as a run would."""
     view = {
         "view": "spend",
+        "version": version,
         "outcome": outcome,
         "generation": 7,
         "through_us": MONDAY_US,
@@ -229,6 +245,43 @@ def test_list_names_what_was_applied_with_its_newest_published_run(applied, caps
     }
     assert (items["spend"]["revision"], items["spend"]["through"]) == (1, "2017-10-02T00:00:00+00:00")
     assert items["household"]["revision"] is None
+
+
+def test_list_and_status_tell_the_versions_of_a_view_apart(versions, capsys):
+    published(versions)
+    published(versions, revision=2, run_id="20171003T060000-bbbbbb", version=2)
+    published(versions, outcome="validated", revision=None, run_id="20171004T060000-cccccc", version=2)
+    assert skewless("list", "views", "--json") == 0
+    listed = json.loads(capsys.readouterr().out)["definitions"]
+    assert [(one["name"], one["version"], one["revision"]) for one in listed] == [("spend", 1, 1), ("spend", 2, 2)]
+    assert skewless("status", "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert [(one["version"], one["last_outcome"]) for one in told["views"]] == [(1, "published"), (2, "validated")]
+    assert [line.split(":")[0] for line in told["unfinished"]] == ["spend@2"]
+    assert told["unfinished"][0].endswith("it waits for `skewless push spend@2`")
+
+
+@pytest.mark.parametrize(
+    ("name", "heads"),
+    [
+        ("spend", ["view spend v1", "view spend v2"]),
+        ("spend@1", ["view spend v1"]),
+        ("spend@2:spend_14d", ["view spend v2"]),
+    ],
+)
+def test_show_takes_one_version_or_all(versions, name, heads, capsys):
+    assert skewless("show", name) == 0
+    told = capsys.readouterr().out
+    assert [line for line in told.splitlines() if line.startswith("view ")] == heads
+    assert ("used by: churn_v1" in told) is ("view spend v1" in told)
+    assert ('store.get_feature("spend@2:spend_14d"' in told) is ("view spend v2" in told)
+    assert 'store.get_feature("spend:' not in told
+
+
+@pytest.mark.parametrize("command", ["run", "rollback", "revert", "report"])
+def test_a_version_that_never_was_is_refused_by_name(versions, command, capsys):
+    assert skewless(command, "spend@3") == 2
+    assert "There is no view 'spend@3'. Did you mean 'spend@2'?" in capsys.readouterr().err
 
 
 def test_list_takes_one_kind(applied, capsys):

@@ -83,7 +83,7 @@ REFUSED: list[tuple[Callable[[], object], str]] = [
         lambda: FeatureService("s", features=[_row().pick("no"), _row(version=2).pick("price")]),
         r"View 'click' occurs twice in service 's' in two versions",
     ),
-    (lambda: Definitions(views=[_row(), _row(version=2)]), r"View or service 'click' occurs twice"),
+    (lambda: Definitions(views=[_row(), _row(version=2), _row(ttl=days(1))]), r"View 'click@1' occurs twice"),
     (
         lambda: Definitions(views=[_row()], services=[FeatureService("click", features=[_row()])]),
         r"View or service 'click' occurs twice",
@@ -202,6 +202,26 @@ def test_definitions_find_what_they_hold_and_name_what_was_probably_meant() -> N
     with pytest.raises(UsageError, match=r"There is no service 'xyz'\. Known: churn\."):
         definitions.service("xyz")
     assert unknown_name("view", "a", []) == "There is no view 'a'. Known: none yet."
+
+
+def test_definitions_hold_versions_of_a_view_side_by_side_and_services_keep_to_theirs() -> None:
+    one, two, ten = _row(), _row(version=2, ttl=days(1)), _row(version=10)
+    old, new = FeatureService("old", features=[one]), FeatureService("new", features=[two.pick("price")])
+    definitions = Definitions(views=[one, ten, two, _window()], services=[old, new])
+    assert definitions.views_of(old) == (one,)
+    assert definitions.views_of(new) == (two,)
+    assert (old.view_references, new.view_references) == (("click@1",), ("click@2",))
+    assert (definitions.view("click"), definitions.view("click@2")) == (ten, two)
+    assert definitions.views_named("click") == (one, ten, two)
+    assert definitions.views_named("click@1") == (one,)
+    assert [definitions.short(name) for name in ("click@2", "clicking@1", "clicking@2")] == [
+        "click@2",
+        "clicking",
+        "clicking@2",
+    ]
+    for spelling in ("click@3", "click@01", "click@", "@1", "click@one"):
+        with pytest.raises(UsageError, match=rf"There is no view '{spelling}'"):
+            definitions.view(spelling)
 
 
 def test_rule_records_an_expectation_by_name_with_sorted_arguments() -> None:

@@ -172,14 +172,14 @@ def test_fingerprint_of_a_known_view_never_changes() -> None:
 
 def test_contract_hash_sees_features_order_and_view_fingerprints_only() -> None:
     both = FeatureService("s", features=[ROW, WINDOW])
-    prints = {"click": "1", "clicking": "2", "unused": "3"}
+    prints = {"click@1": "1", "clicking@1": "2", "click@2": "3"}
     same = FeatureService("s", features=[ROW, WINDOW], owner="a", description="b", tags=["c"])
-    assert contract_hash(same, {**prints, "unused": "4"}) == contract_hash(both, prints)
+    assert contract_hash(same, {**prints, "click@2": "4"}) == contract_hash(both, prints)
     others = [
         contract_hash(FeatureService("t", features=[ROW, WINDOW]), prints),
         contract_hash(FeatureService("s", features=[WINDOW, ROW]), prints),
         contract_hash(FeatureService("s", features=[ROW.pick("no"), WINDOW]), prints),
-        contract_hash(both, {**prints, "click": "9"}),
+        contract_hash(both, {**prints, "click@1": "9"}),
     ]
     assert len({contract_hash(both, prints), *others}) == 5
 

@@ -38,7 +38,7 @@ WINDOW = WindowView(
 
 def _manifest() -> ServingManifest:
     service = FeatureService("churn", features=[WINDOW, ROW.pick("a")])
-    views = {view.name: served_view("demo", view, f"fingerprint of {view.name}") for view in (ROW, WINDOW)}
+    views = {view.reference: served_view("demo", view, f"fingerprint of {view.name}") for view in (ROW, WINDOW)}
     return serving_manifest("demo", service, views, "c0ffee")
 
 

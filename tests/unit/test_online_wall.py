@@ -37,7 +37,7 @@ store = MemoryStore("demo")
 store.ensure_view_table(view)
 assert next(store.write_rows(view, 7, [Rows()]))["written"] == 1
 store.timeline.write_serving(ServingManifest("demo", "svc", "c", (("v", "spend"),), (view,)))
-store.timeline.publish(Revision(1, 6, {"v": Pointer("v__v1", 7, 6)}), expected=None)
+store.timeline.publish(Revision(1, 6, {"v@1": Pointer("v__v1", 7, 6)}), expected=None)
 with OnlineClient(store.transport, ClientOptions(clock=ManualClock(6))) as client:
     vector = client.get("svc", {"user_id": 1})
     assert client.get_many("svc", [{"user_id": 1}]).to_dicts() == [{"user_id": 1, "v:spend": 12.5}]

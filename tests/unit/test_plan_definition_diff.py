@@ -18,7 +18,7 @@ from skewless.core.service import Definitions, FeatureService
 from skewless.core.source import DeltaSource
 from skewless.core.time import days, hours, parse_instant
 from skewless.core.view import Feature, FeatureView, RowView, WindowView
-from skewless.plan.definition_diff import compare_definitions, consumers, view_seal
+from skewless.plan.definition_diff import compare_definitions, consumers
 from skewless.plan.definition_plan import DefinitionPlan, FieldChange
 from skewless.registry.compiled import compile_definitions
 
@@ -77,7 +77,10 @@ def test_plan_of_equal_definitions_is_empty() -> None:
 def test_plan_removed_definitions_are_shown() -> None:
     service = FeatureService("churn_v1", features=[SPEND])
     plan = _plan(_documents(SPEND, LAST, services=(service,)), _documents(LAST))
-    assert plan.describe() == ["- view spend v1", "- service churn_v1"]
+    assert plan.describe() == [
+        "- view spend v1 (no longer refreshed; clients that pin it go on reading what was last published)",
+        "- service churn_v1",
+    ]
     assert plan.refusals == ()
 
 
@@ -115,46 +118,63 @@ def test_plan_of_a_start_that_moved_back_says_how_history_is_extended() -> None:
     assert "skewless backfill" in lines[1]
 
 
-def test_plan_raised_version_with_another_window_shows_both_in_words() -> None:
+def test_plan_version_beside_another_is_added_and_shows_what_differs() -> None:
     wider = replace(SPEND, version=2, aggregates={**SPEND.aggregates, "spend_7d": Sum("amount", over=days(30))})
-    plan = _plan(_documents(SPEND), _documents(wider))
-    assert plan.describe() == ["~ view spend v1 → v2 (values change: aggregates.spend_7d.over: 7 d → 30 d)"]
+    plan = _plan(_documents(SPEND), _documents(SPEND, wider))
+    assert plan.describe() == [
+        "+ view spend v2 (2 features, daily, beside v1)",
+        "    aggregates.spend_7d.over: 7 d → 30 d",
+    ]
     (change,) = plan.changes
-    assert (change.old_version, change.new_version, change.changes_values) == (1, 2, True)
+    assert (change.old_version, change.new_version, change.changes_values) == (None, 2, False)
     assert change.fields == (FieldChange("aggregates.spend_7d.over_us", 604_800_000_000, 2_592_000_000_000),)
+    assert plan.refusals == ()
 
 
-def test_plan_raised_version_with_the_same_meaning_changes_no_values() -> None:
-    plan = _plan(_documents(SPEND), _documents(replace(SPEND, version=2)))
-    assert plan.describe() == ["~ view spend v1 → v2 (values unchanged)"]
+def test_plan_version_in_place_of_another_says_that_the_other_is_no_longer_refreshed() -> None:
+    assert _plan(_documents(SPEND), _documents(replace(SPEND, version=10))).describe() == [
+        "- view spend v1 (no longer refreshed; clients that pin it go on reading what was last published)",
+        "+ view spend v10 (2 features, daily, after v1)",
+    ]
+
+
+def test_plan_versions_of_one_view_stand_in_the_order_of_their_numbers() -> None:
+    views = [replace(SPEND, version=version) for version in (10, 2, 9)]
+    plan = _plan({}, _documents(*views))
+    assert [one.new_version for one in plan.changes if one.kind == "view"] == [2, 9, 10]
+    assert (plan.refusals, plan.warnings) == ((), ())
 
 
 def test_plan_several_fields_stand_on_lines_of_their_own() -> None:
     start = parse_instant("2017-10-02")
     changed = replace(SPEND, version=2, ttl=days(3), start=start, owner="risk@", every=hours(6))
-    assert _plan(_documents(SPEND), _documents(changed)).describe() == [
-        "~ view spend v1 → v2 (values change)",
+    assert _plan(_documents(SPEND), _documents(SPEND, changed)).describe() == [
+        "+ view spend v2 (2 features, every 6 h, beside v1)",
         "    every: 1 d → 6 h",
         "    ttl: none → 3 d",
         "    availability_delay: 1 d → 6 h",
         "    owner: growth@ → risk@",
         "    start: none → 2017-10-02 00:00 UTC",
-        "    note: answers about times before the first publish (the simulated era) move",
+    ]
+    changed = replace(SPEND, owner="risk@", description="Euro")
+    assert _plan(_documents(SPEND), _documents(changed)).describe() == [
+        "~ view spend v1 (values unchanged)",
+        "    description: '' → Euro",
+        "    owner: growth@ → risk@",
     ]
 
 
 def test_plan_features_are_compared_by_name_and_order() -> None:
     renamed = replace(LAST, version=2, features=(Feature("amount", Int64), Feature("shop", String)))
-    (change,) = _plan(_documents(LAST), _documents(renamed)).changes
+    (change,) = _plan(_documents(LAST), _documents(LAST, renamed)).changes
     assert [str(one) for one in change.fields[:3]] == [
         "features.amount: float64 → int64",
         "features.shop: none → string",
         "features.store: string → none",
     ]
     turned = replace(LAST, version=2, features=LAST.features[::-1])
-    (change,) = _plan(_documents(LAST), _documents(turned)).changes
+    (change,) = _plan(_documents(LAST), _documents(LAST, turned)).changes
     assert str(change.fields[0]) == "features in order: amount, store → store, amount"
-    assert change.changes_values
 
 
 @pytest.mark.parametrize(
@@ -165,15 +185,15 @@ def test_plan_other_values_under_the_same_version_are_refused_with_both_sides(ch
     old, new = _documents(SPEND), _documents(replace(SPEND, **change))
     (refusal,) = _plan(old, new).refusals
     assert "Values would change under a name that models trust; raise the version to 2." in refusal
-    assert old["view/spend"]["fingerprint"][:12] in refusal
-    assert new["view/spend"]["fingerprint"][:12] in refusal
+    assert old["view/spend@1"]["fingerprint"][:12] in refusal
+    assert new["view/spend@1"]["fingerprint"][:12] in refusal
     assert " → " in refusal
 
 
 def test_plan_other_transform_under_the_same_version_is_refused_and_shows_where_they_part() -> None:
     text = "Filter (amount > 0) " + "x" * 300
-    old = _documents(SPEND, transforms={"spend": {"plan": text + " RANGE 7 DAYS " + "y" * 200}})
-    new = _documents(SPEND, transforms={"spend": {"plan": text + " RANGE 30 DAYS " + "y" * 200}})
+    old = _documents(SPEND, transforms={"spend@1": {"plan": text + " RANGE 7 DAYS " + "y" * 200}})
+    new = _documents(SPEND, transforms={"spend@1": {"plan": text + " RANGE 30 DAYS " + "y" * 200}})
     plan = _plan(old, new)
     assert "RANGE 7 DAYS" in plan.refusals[0]
     assert "RANGE 30 DAYS" in plan.refusals[0]
@@ -183,14 +203,14 @@ def test_plan_other_transform_under_the_same_version_is_refused_and_shows_where_
 
 @pytest.mark.parametrize("key", ["source", "engine"])
 def test_plan_other_text_of_a_transform_leaves_values_unchanged(key: str) -> None:
-    old, new = ({"spend": {"plan": "p", "code": "c", key: text}} for text in ("a", "b"))
+    old, new = ({"spend@1": {"plan": "p", "code": "c", key: text}} for text in ("a", "b"))
     plan = _plan(_documents(SPEND, transforms=old), _documents(SPEND, transforms=new))
     assert plan.describe() == [f"~ view spend v1 (values unchanged: transform.{key}: a → b)"]
 
 
 @pytest.mark.parametrize("key", ["plan", "code"])
 def test_plan_other_plan_or_code_of_a_transform_changes_values(key: str) -> None:
-    old, new = ({"spend": {key: text}} for text in ("a", "b"))
+    old, new = ({"spend@1": {key: text}} for text in ("a", "b"))
     plan = _plan(_documents(SPEND, transforms=old), _documents(SPEND, transforms=new))
     assert plan.changes[0].changes_values
     assert plan.refusals
@@ -208,8 +228,8 @@ def test_plan_lowered_version_is_refused() -> None:
 )
 def test_plan_view_that_comes_back_meets_its_own_past(version: int, fingerprint: str | None, is_refused: bool) -> None:
     new = _documents(replace(SPEND, version=version))
-    past = fingerprint or _documents(replace(SPEND, version=2))["view/spend"]["fingerprint"]
-    sealed = {view_seal("spend", 1): "old", view_seal("spend", 2): past, view_seal("spend_more", 9): "unrelated"}
+    past = fingerprint or _documents(replace(SPEND, version=2))["view/spend@2"]["fingerprint"]
+    sealed = {"view/spend@1": "old", "view/spend@2": past, "view/spend_more@9": "unrelated"}
     refusals = _plan({}, new, sealed).refusals
     assert bool(refusals) is is_refused
     if is_refused:
@@ -222,10 +242,9 @@ def test_plan_feature_removed_that_a_remaining_service_pins_is_refused() -> None
     narrow = replace(SPEND, version=2, aggregates={"visits_7d": Count(over=days(7))})
     new = {**_documents(narrow), "service/churn_v1": old["service/churn_v1"]}
     (refusal,) = _plan(old, new).refusals
-    assert "would have version 2 with ['visits_7d']" in refusal
-    assert "churn_v1 pins spend:spend_7d v1" in refusal
-    gone = {key: document for key, document in old.items() if key != "view/spend"}
-    assert "would be gone, but churn_v1 pins spend:spend_7d v1" in _plan(old, gone).refusals[0]
+    assert "version 1 would be gone, but churn_v1 pins spend@1:spend_7d" in refusal
+    gone = {key: document for key, document in old.items() if key != "view/spend@1"}
+    assert "version 1 would be gone, but churn_v1 pins spend@1:spend_7d" in _plan(old, gone).refusals[0]
 
 
 @pytest.mark.parametrize(("pin", "is_refused"), [(("spend:visits_7d", 2), False), (("spend:visits_7d", 1), True),
@@ -235,12 +254,16 @@ def test_plan_pin_holds_when_version_and_feature_are_both_there(pin: tuple[str, 
     service = {"kind": "service", "name": "s", "meaning": {"features": [list(pin)]}, "about": {}}
     new = {**_documents(narrow), "service/s": service}
     assert bool(_plan({**_documents(SPEND), "service/s": service}, new).refusals) is is_refused
+    beside = {**_documents(SPEND, narrow), "service/s": service}
+    assert bool(_plan({}, beside).refusals) is (pin == ("spend:spend_7d", 2))
 
 
-def test_plan_view_that_comes_back_below_its_highest_version_is_refused_even_with_its_old_meaning() -> None:
-    new = _documents(SPEND)
-    sealed = {view_seal("spend", 1): new["view/spend"]["fingerprint"], view_seal("spend", 2): "newer"}
-    assert "raise the version to 3" in _plan({}, new, sealed).refusals[0]
+def test_plan_version_that_comes_back_with_its_old_meaning_is_accepted_beside_a_newer_one() -> None:
+    wider = replace(SPEND, version=2, aggregates={"spend_7d": Sum("amount", over=days(30))})
+    both = _documents(SPEND, wider)
+    sealed = {key: document["fingerprint"] for key, document in both.items() if key.startswith("view/")}
+    assert _plan(_documents(wider), both, sealed).refusals == ()
+    assert "raise the version to 3" in _plan(_documents(wider), both, {**sealed, "view/spend@1": "other"}).refusals[0]
 
 
 def test_plan_feature_removed_together_with_its_consumer_is_accepted() -> None:
@@ -252,7 +275,7 @@ def test_plan_feature_removed_together_with_its_consumer_is_accepted() -> None:
         "~ service churn_v1 (values change)",
         "    features.spend:spend_7d: 1 → none",
         "    features.spend:visits_7d: 1 → 2",
-        "    note: the contract changes: clients and models pinned to the old contract hash are refused",
+        "    note: the contract changes: clients that pin the old contract hash go on with the old one",
     ]
 
 
@@ -265,8 +288,12 @@ def test_plan_source_and_entity_changes_say_whether_values_change() -> None:
     lines = _plan(_documents(LAST), _documents(replace(LAST, source=late))).describe()
     assert lines == ["~ source sales (values unchanged: lateness: 0 s → 6 h)"]
     plan = _plan(_documents(LAST), _documents(replace(LAST, source=moved, version=2)))
-    assert [one.changes_values for one in plan.changes] == [True, True]
-    assert "sources.sales.tie_break" in [one.path for one in plan.changes[1].fields]
+    assert [(one.action, one.changes_values) for one in plan.changes] == [
+        ("change", True),
+        ("remove", False),
+        ("add", False),
+    ]
+    assert "sources.sales.tie_break" in [one.path for one in plan.changes[2].fields]
 
 
 def test_plan_new_view_with_the_meaning_of_an_old_one_is_warned_about() -> None:
@@ -298,7 +325,7 @@ def test_plan_renamed_view_is_no_duplicate_of_the_one_it_replaces() -> None:
 
 def test_plan_view_with_another_transform_is_no_duplicate() -> None:
     views = (SPEND, replace(SPEND, name="outlay"))
-    plan = _plan({}, _documents(*views, transforms={"spend": {"plan": "a"}, "outlay": {"plan": "b"}}))
+    plan = _plan({}, _documents(*views, transforms={"spend@1": {"plan": "a"}, "outlay@1": {"plan": "b"}}))
     assert plan.warnings == ()
 
 
@@ -313,8 +340,8 @@ def test_plan_json_form_is_json_and_equal_for_equal_plans() -> None:
 def test_consumers_are_the_services_that_pin_a_view() -> None:
     services = tuple(FeatureService(name, features=[SPEND]) for name in ("b", "a"))
     documents = _documents(SPEND, LAST, services=services)
-    assert consumers(documents, "spend") == ("a", "b")
-    assert consumers(documents, "last_sale") == ()
+    assert consumers(documents, "spend@1") == ("a", "b")
+    assert consumers(documents, "last_sale@1") == ()
 
 
 def test_aggregates_read_as_words() -> None:
@@ -329,7 +356,7 @@ def test_aggregates_read_as_words() -> None:
             "basket": Ratio(Sum("amount"), Count("store"), over=days(30)),
         },
     )
-    assert _documents(view)["view/spend"]["words"]["aggregates"] == {
+    assert _documents(view)["view/spend@1"]["words"]["aggregates"] == {
         "total": "sum of amount over 7 d where amount > 0",
         "visits": "count of rows over 1 d 12 h",
         "mean": "mean of amount over 7 d where amount > 0",

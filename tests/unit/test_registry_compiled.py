@@ -21,7 +21,7 @@ from skewless.core.time import days, from_us, hours
 from skewless.core.view import Feature, SnapshotView, WindowView
 from skewless.errors import DefinitionConflict
 from skewless.registry.compiled import CompiledProject, apply_compiled, compile_definitions, load_applied
-from skewless.registry.heads import HeadMoved, Heads
+from skewless.registry.heads import HeadChange, HeadMoved, Heads
 from skewless.registry.local import LocalStore
 from skewless.registry.objects import ObjectDamaged
 
@@ -59,7 +59,7 @@ def heads(tmp_path: Path) -> Heads:
 
 
 def _compiled(*views: Any, services: tuple[FeatureService, ...] = ()) -> CompiledProject:
-    return compile_definitions(Definitions(views=views, services=services), {"spend": TRANSFORM})
+    return compile_definitions(Definitions(views=views, services=services), {"spend@1": TRANSFORM})
 
 
 ALL = _compiled(SPEND, LATEST, services=(CHURN,))
@@ -67,12 +67,12 @@ ALL = _compiled(SPEND, LATEST, services=(CHURN,))
 
 def test_compile_gives_one_document_per_definition_in_layers() -> None:
     assert list(ALL.documents) == [
-        "entity/household", "source/sales", "view/spend", "view/latest", "service/churn_v1",
+        "entity/household", "source/sales", "view/spend@1", "view/latest@1", "service/churn_v1",
     ]  # fmt: skip
 
 
 def test_compile_view_document_holds_what_people_are_shown() -> None:
-    view = ALL.documents["view/spend"]
+    view = ALL.documents["view/spend@1"]
     assert (view["kind"], view["name"], view["version"]) == ("view", "spend", 1)
     assert view["about"] == {
         "owner": "growth@",
@@ -103,7 +103,7 @@ def test_compile_view_document_holds_what_people_are_shown() -> None:
 
 
 def test_compile_snapshot_view_says_its_lookback_and_feature_tags() -> None:
-    latest = ALL.documents["view/latest"]
+    latest = ALL.documents["view/latest@1"]
     assert latest["words"]["lookback"] == {}
     assert latest["words"]["schedule"] == "every 6 h at +2 h"
     assert latest["about"]["features"]["segment"] == {"description": "Of five.", "tags": ["pii"]}
@@ -111,22 +111,22 @@ def test_compile_snapshot_view_says_its_lookback_and_feature_tags() -> None:
 
 def test_compile_fingerprint_takes_plan_and_code_of_the_transform_only() -> None:
     meaning = view_meaning(SPEND, {"plan": "Project", "code": "c0de"})
-    assert ALL.fingerprints["spend"] == digest(meaning)
-    assert ALL.documents["view/spend"]["meaning"] == meaning
-    other = compile_definitions(Definitions(views=(SPEND,)), {"spend": {**TRANSFORM, "source": "x", "engine": "5"}})
-    assert other.fingerprints["spend"] == ALL.fingerprints["spend"]
+    assert ALL.fingerprints["spend@1"] == digest(meaning)
+    assert ALL.documents["view/spend@1"]["meaning"] == meaning
+    other = compile_definitions(Definitions(views=(SPEND,)), {"spend@1": {**TRANSFORM, "source": "x", "engine": "5"}})
+    assert other.fingerprints["spend@1"] == ALL.fingerprints["spend@1"]
     for key in ("plan", "code"):
-        changed = compile_definitions(Definitions(views=(SPEND,)), {"spend": {**TRANSFORM, key: "x"}})
-        assert changed.fingerprints["spend"] != ALL.fingerprints["spend"]
+        changed = compile_definitions(Definitions(views=(SPEND,)), {"spend@1": {**TRANSFORM, key: "x"}})
+        assert changed.fingerprints["spend@1"] != ALL.fingerprints["spend@1"]
 
 
 def test_compile_meaning_hash_leaves_out_name_version_and_ttl() -> None:
     twin = replace(SPEND, name="outlay", version=7, ttl=None)
     documents = compile_definitions(
         Definitions(views=(SPEND, twin, replace(SPEND, name="other", every=hours(1)))),
-        dict.fromkeys(("spend", "outlay", "other"), TRANSFORM),
+        dict.fromkeys(("spend@1", "outlay@7", "other@1"), TRANSFORM),
     ).documents
-    spend, outlay, other = (documents[f"view/{name}"] for name in ("spend", "outlay", "other"))
+    spend, outlay, other = (documents[f"view/{name}"] for name in ("spend@1", "outlay@7", "other@1"))
     assert spend["meaning_hash"] == outlay["meaning_hash"] != other["meaning_hash"]
     assert spend["fingerprint"] != outlay["fingerprint"]
 
@@ -142,7 +142,7 @@ def test_applied_before_the_first_apply_is_empty(heads: Heads) -> None:
     applied = load_applied(heads, "demo")
     assert applied.is_empty
     assert (applied.number, applied.applied_at, applied.applied_by, applied.documents) == (0, None, None, {})
-    assert (applied.names("view"), applied.fingerprints, applied.document("view", "spend")) == ((), {}, None)
+    assert (applied.names("view"), applied.fingerprints, applied.document("view", "spend@1")) == ((), {}, None)
 
 
 def test_applied_comes_back_from_the_store_as_it_went_in(heads: Heads) -> None:
@@ -152,7 +152,7 @@ def test_applied_comes_back_from_the_store_as_it_went_in(heads: Heads) -> None:
     assert json.loads(json.dumps(ALL.documents)) == read.documents
     assert (read.number, read.applied_at, read.applied_by) == (1, from_us(CLOCK.instant_us), "ann")
     assert (read.fingerprints, read.contract_hashes) == (ALL.fingerprints, ALL.contract_hashes)
-    assert read.names("view") == ("latest", "spend")
+    assert read.names("view") == ("latest@1", "spend@1")
     assert read.plan(ALL).is_empty
 
 
@@ -183,24 +183,40 @@ def test_apply_of_other_values_under_one_version_is_refused_and_changes_nothing(
 def test_apply_of_a_removed_view_with_other_values_under_its_old_version_is_refused(heads: Heads) -> None:
     first = apply_compiled(heads, ALL, applied=load_applied(heads, "demo"), author="ann", clock=CLOCK)
     without = apply_compiled(heads, _compiled(LATEST), applied=first, author="ann", clock=CLOCK)
-    with pytest.raises(DefinitionConflict, match="comes back as version 1"):
+    with pytest.raises(DefinitionConflict, match="Values would change"):
         apply_compiled(heads, _compiled(replace(SPEND, ttl=days(1))), applied=without, author="bob", clock=CLOCK)
     again = apply_compiled(heads, _compiled(SPEND), applied=without, author="bob", clock=CLOCK)
-    assert again.fingerprints["spend"] == first.fingerprints["spend"]
+    assert again.fingerprints["spend@1"] == first.fingerprints["spend@1"]
 
 
 def test_applied_older_heads_stay_readable(heads: Heads) -> None:
     first = apply_compiled(heads, ALL, applied=load_applied(heads, "demo"), author="ann", clock=CLOCK)
     apply_compiled(heads, _compiled(LATEST), applied=first, author="bob", clock=CLOCK)
     newest, oldest = heads.history("demo")
-    assert load_applied(heads, "demo", head=newest).names("view") == ("latest",)
+    assert load_applied(heads, "demo", head=newest).names("view") == ("latest@1",)
     assert load_applied(heads, "demo", head=oldest) == first
+
+
+def test_applied_versions_of_one_view_are_documents_of_their_own_and_removed_ones_stay_known(heads: Heads) -> None:
+    wider = replace(SPEND, version=2, ttl=days(1))
+    both = _compiled(SPEND, wider)
+    first = apply_compiled(heads, both, applied=load_applied(heads, "demo"), author="ann", clock=CLOCK)
+    assert first.names("view") == ("spend@1", "spend@2")
+    assert first.fingerprints["spend@1"] != first.fingerprints["spend@2"]
+    without = apply_compiled(heads, _compiled(wider), applied=first, author="ann", clock=CLOCK)
+    assert (without.names("view"), without.view_versions) == (("spend@2",), ("spend@1", "spend@2"))
+
+
+def test_applied_head_of_before_view_versions_were_keys_reads_the_same(heads: Heads) -> None:
+    names = {key.partition("@")[0]: heads.objects.put(document) for key, document in ALL.documents.items()}
+    heads.advance(None, names, change=HeadChange("demo", "ann"), clock=CLOCK)
+    assert load_applied(heads, "demo").plan(ALL).is_empty
 
 
 def test_applied_object_that_was_edited_is_an_error(heads: Heads, tmp_path: Path) -> None:
     first = apply_compiled(heads, ALL, applied=load_applied(heads, "demo"), author="ann", clock=CLOCK)
     assert first.head is not None
-    path = tmp_path / "objects" / f"{first.head.names['view/spend']}.json"
+    path = tmp_path / "objects" / f"{first.head.names['view/spend@1']}.json"
     path.write_bytes(path.read_bytes().replace(b"604800000000", b"604800000001"))
     with pytest.raises(ObjectDamaged, match="edited or half-written"):
         load_applied(heads, "demo")
