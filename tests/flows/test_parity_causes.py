@@ -16,6 +16,7 @@ from tests.support.project import LAST_ORDER, SPEND, Project, at
 
 pytestmark = [pytest.mark.spark, pytest.mark.cassandra, pytest.mark.slow, pytest.mark.usefixtures("interpreted")]
 
+DAY_US = 86_400_000_000
 SPENT = ("spend:spend_7d", "spend")
 
 
@@ -97,6 +98,7 @@ def test_each_planted_cause_is_named(project: Project) -> None:
         vandal.put(rows[user])
 
     _with_an_older_pointer(project, lambda: _assert_stale(project))
+    _with_an_older_tick(project)
     _with_another_ttl(project)
     _with_another_transform(project)
 
@@ -116,20 +118,35 @@ def causes(project: Project) -> dict[str, int]:
 
 def _with_an_older_pointer(project: Project, look: Callable[[], None]) -> None:
     """As a client sees it whose revision is older than what the ledger knows to be visible."""
+    told = ("rev", "attempt", "visible_from_us", "views", "kind", "run_id")
+    now, move = _snapshot(project)
+    move({column: now[f"previous_{column}"] for column in told})
+    look()
+    move({column: now[column] for column in told})
+
+
+def _with_an_older_tick(project: Project) -> None:
+    """As a client sees it that is told an earlier tick through which the values hold: they are too old for it."""
+    now, move = _snapshot(project)
+    table, generation, through_us = now["views"][SPEND.reference]
+    move({"views": {**now["views"], SPEND.reference: (table, generation, through_us - 4 * DAY_US)}})
+    assert causes(project) == {"expired": 6}
+    move({"views": now["views"]})
+
+
+def _snapshot(project: Project) -> tuple[dict[str, Any], Callable[[dict[str, Any]], None]]:
+    """What the store tells clients, and a way to tell them otherwise."""
     link = project.shop.online
     assert link is not None
     space, name = link.target.keyspace, project.shop.settings.project
     (now,) = named(link.session.execute(f"SELECT * FROM \"{space}\".snapshot WHERE project = '{name}'"))
-    told = ("rev", "attempt", "visible_from_us", "views", "kind", "run_id")
 
     def move(values: dict[str, Any]) -> None:
         sets = ", ".join(f"{column} = ?" for column in values)
         statement = f"UPDATE \"{space}\".snapshot SET {sets} WHERE project = '{name}' IF EXISTS"
         link.session.execute(link.session.prepare(statement), list(values.values()))
 
-    move({column: now[f"previous_{column}"] for column in told})
-    look()
-    move({column: now[column] for column in told})
+    return now, move
 
 
 def _assert_stale(project: Project) -> None:
