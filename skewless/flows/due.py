@@ -122,6 +122,9 @@ def _changed(shop: Workshop, situation: Situation, sources: PinnedSources, *, th
     view, seen = situation.view, situation.seen
     pins = {source.name: sources.pins[source.name] for source in view.sources}
     if situation.pointer is None or seen is None:
+        if situation.pointer is not None:
+            lost = f"generation {situation.pointer.generation}, which readers use, is missing in the ledger"
+            shop.say(f"{shop.short(view)}: {lost}; everything is evaluated and compared.")
         return Work(situation, pins, None, through)
     before_us = situation.pointer.through_us
     moved = [name for name, pinned in pins.items() if not _has_read(seen, pinned)]

@@ -1,0 +1,126 @@
+"""What a source, a clock or a ledger may do to a project: it is refused, or said, and no value is wrong after it."""
+
+from __future__ import annotations
+
+import math
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from skewless import (
+    Definitions,
+    DeltaSource,
+    Feature,
+    FeatureService,
+    Float64,
+    Int64,
+    RowView,
+    String,
+    Sum,
+    Timestamp,
+    WindowView,
+    days,
+)
+from skewless.core.time import duration_us
+from skewless.errors import ConfigError, NothingToDo
+from skewless.node import Endpoint
+from skewless.online.connection import session_for
+from tests.support.bits import bits
+from tests.support.project import USER, Project, at, open_project
+
+pytestmark = [pytest.mark.spark, pytest.mark.cassandra, pytest.mark.usefixtures("interpreted")]
+
+NOTES = DeltaSource(
+    "notes",
+    path="raw/notes",
+    event_timestamp="at",
+    schema={"number": Int64, "user_id": Int64, "at": Timestamp, "x": Float64, "text": String},
+    tie_break=("number",),
+)
+LAST = RowView(
+    name="last_note",
+    entity=USER,
+    source=NOTES,
+    transform=lambda rows: rows.select("user_id", "event_timestamp", "number", "x", "text"),
+    features=(Feature("number", Int64), Feature("x", Float64), Feature("text", String)),
+)
+TOTAL = WindowView(
+    name="total",
+    entity=USER,
+    source=NOTES,
+    events=lambda rows: rows.select("user_id", "event_timestamp", "x"),
+    aggregates={"x_7d": Sum("x", over=days(7))},
+)
+NOW, LATER = at("2024-03-02T06:00"), at("2024-03-02T07:00")
+HUGE = "ü" * 500_000
+#: Number, user, x, text: whatever a column of its type can hold.
+GOOD = [(1, 1, math.inf, HUGE), (2, 2, math.nan, ""), (3, 3, -0.0, "\x00\n'\"%$"), (4, 4, None, None)]
+GOOD += [(number, number, 1.0, "plain") for number in range(5, 200)]
+
+
+@pytest.fixture(scope="module")
+def project(spark: Any, cassandra_endpoint: Endpoint, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    keyspace = f"bad_{uuid.uuid4().hex[:8]}"
+    definitions = Definitions(views=[LAST, TOTAL], services=[FeatureService("scoring", features=[LAST, TOTAL])])
+    folder = tmp_path_factory.mktemp("bad")
+    opened = open_project(spark, cassandra_endpoint, folder, keyspace, definitions=definitions)
+    opened.store.move_clock(NOW)
+    yield opened
+    link = opened.shop.online
+    assert link is not None
+    session_for(link.target).execute(f'DROP KEYSPACE "{keyspace}"', timeout=30)
+    opened.store.close()
+
+
+def test_values_that_cannot_be_used_are_set_aside_and_all_others_arrive_as_they_are(project: Project) -> None:
+    yesterday, tomorrow = at("2024-03-01T12:00"), at("2024-03-03T12:00")
+    rows = [(number, user, yesterday, x, text) for number, user, x, text in GOOD]
+    rows += [(900, None, yesterday, 1.0, "no key"), (901, 5, None, 1.0, "no time"), (902, 5, tomorrow, 1.0, "future")]
+    rows += [(903, 5, yesterday, 2.0**52, "too large a sum of units")]
+    columns = "number long, user_id long, at timestamp, x double, text string"
+    frame = project.shop.session.createDataFrame(rows, columns)
+    frame.write.format("delta").save(project.shop.source_path(NOTES))
+    project.store.apply()
+    outcomes = {one.view: one.counts for one in project.store.run().views}
+
+    # for a sum infinity, NaN and what passes 2**53 millionths are no numbers
+    assert {view: counts["quarantined"] for view, counts in outcomes.items()} == {"last_note": 3, "total": 6}
+    for counts in outcomes.values():
+        assert counts["read"] == len(rows) == counts["used"] + counts["quarantined"]
+    project.store.move_clock(LATER)
+    for number, user, x, text in GOOD[:4]:
+        told, past = project.online(user).values, project.offline(user, LATER).values
+        wanted = {"last_note:number": number, "last_note:x": x, "last_note:text": text}
+        assert bits({name: told[name] for name in wanted}) == bits(wanted)
+        assert bits(dict(told)) == bits(dict(past))
+    assert project.online(1).values["total:x_7d"] is None
+    (certificate,) = project.store.parity("scoring")
+    assert certificate.mismatches == 0
+
+    _ledger_loses_a_generation(project)
+
+
+def _ledger_loses_a_generation(project: Project) -> None:
+    """Readers go on; the next run says so, evaluates everything, and finds that nothing differs."""
+    said: list[str] = []
+    shop = project.shop
+    path, number = shop.ledger.path("generations"), project.online(5).generation["last_note"]
+    shop.session.sql(f"ALTER TABLE delta.`{path}` SET TBLPROPERTIES ('delta.appendOnly' = 'false')")
+    shop.session.sql(f"DELETE FROM delta.`{path}` WHERE number = {number}")
+    shop.say = said.append
+    with pytest.raises(NothingToDo):
+        project.store.run("last_note")
+    assert any(f"generation {number}, which readers use, is missing in the ledger" in line for line in said)
+    assert project.online(5).values["last_note:number"] == 903
+
+
+@pytest.mark.parametrize("sign", [-1, 1], ids=["behind", "ahead"])
+def test_clock_that_differs_too_much_from_the_stores_is_refused(project: Project, sign: int) -> None:
+    link = project.shop.online
+    assert link is not None
+    allowed_us = duration_us(project.shop.settings.clock.max_skew)
+    link.check_clock(link.timeline.server_clock_us() + sign * (allowed_us - 30_000_000))
+    with pytest.raises(ConfigError, match=r"differ by 3\d\d s, more than 300 s"):
+        link.check_clock(link.timeline.server_clock_us() + sign * (allowed_us + 30_000_000))
