@@ -275,6 +275,11 @@ class FeatureStore:
     def explain(self, view: str, keys: Mapping[str, object], *, at: datetime) -> Explanation:
         """Why a view says what it says of one entity at an instant: statements, generations, the winner.
 
+        Args:
+            view: `name@version`; the newest version when only the name is said.
+            keys: Key column → value.
+            at: The observation time.
+
         Raises:
             UsageError: Unknown view, wrong keys, or a time without a zone.
         """
@@ -298,7 +303,7 @@ class FeatureStore:
         return tuple(certify(self.workshop, one, sample=sample) for one in chosen)
 
     def report(self, *views: str) -> Path:
-        """Build the report site; returns its front page."""
+        """Build the report site, of all views when none is named; returns its front page."""
         from skewless.flows.report import report  # noqa: PLC0415 - see plan
 
         return report(self.workshop, views)
