@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -163,6 +163,42 @@ class FeatureStore:
         self.workshop.chosen_views(views)
         self.move_clock(now)
         return run_stage(self.workshop, stage, views, through=through, accept=accept)
+
+    def backfill(  # noqa: PLR0913 - the front door: all but the view by keyword, each with a default
+        self,
+        view: str,
+        *,
+        start: datetime | None = None,
+        end: datetime | None = None,
+        chunk: timedelta | None = None,
+        give_up: bool = False,
+        now: datetime | None = None,
+        accept: Mapping[str, str] | None = None,
+    ) -> RunRecord:
+        """Evaluate a range of a view's past chunk by chunk, and publish what differs from its history.
+
+        A killed backfill is resumed by the same call.
+
+        Args:
+            view: `name@version`; the newest version when only the name is said.
+            start: First tick or event time, included; None is where the view begins.
+            end: Last one, included; None is where its history ends, or now.
+            chunk: Length of a chunk; None is 90 days.
+            give_up: Abandon a backfill that has not ended.
+            now: Moves the replay clock first.
+            accept: Check → reason for publishing in spite of its failure.
+
+        Raises:
+            UsageError: The range does not fit what is known of the view.
+            NothingToDo: No value of the range differs from history.
+            RefusedByValidation: The gate refused it.
+        """
+        from skewless.flows.backfill import LENGTH, Wanted, backfill  # noqa: PLC0415 - see plan
+
+        self.workshop.chosen_views([view])
+        self.move_clock(now)
+        wanted = Wanted(start, end, chunk or LENGTH)
+        return backfill(self.workshop, view, wanted, accept=accept, give_up=give_up)
 
     def rollback(self, *views: str, to: int | None = None, now: datetime | None = None) -> Revision:
         """Point views at what an earlier (or later) revision said of them; no data move.

@@ -42,6 +42,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     pipeline.validate,
     pipeline.push,
     pipeline.publish,
+    pipeline.backfill,
     pipeline.rollback,
     pipeline.revert,
     reading.train,

@@ -1,4 +1,4 @@
-"""land, run, materialize, validate, push, publish, rollback, revert: what writes."""
+"""land, run, materialize, validate, push, publish, backfill, rollback, revert: what writes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from skewless.cli.options import Accept, Now, Through, Views, instant, reasons
 from skewless.cli.output import Part, Table, cell
 from skewless.core.reference import short_reference
 from skewless.core.run_record import RunRecord, ViewOutcome
-from skewless.core.time import format_instant, from_us
+from skewless.core.time import format_instant, from_us, parse_duration
 from skewless.errors import UsageError
 
 
@@ -98,6 +98,40 @@ def publish(desk: Desk, views: Views = None, now: Now = None) -> None:
         skewless publish household_spend
     """
     _show_record(desk, desk.store.run_stage("publish", *desk.checked(views), now=instant(now)))
+
+
+def backfill(
+    desk: Desk,
+    view: Annotated[str, typer.Argument(metavar="VIEW", help="A view: NAME is its newest version, NAME@1 another.")],
+    start: Annotated[str | None, typer.Option(metavar="T", help="First tick; default where the view begins.")] = None,
+    end: Annotated[str | None, typer.Option(metavar="T", help="Last tick, included; default where it ends.")] = None,
+    chunk: Annotated[str, typer.Option(metavar="DURATION", help="Length of a chunk: 90d, 12h.")] = "90d",
+    give_up: Annotated[bool, typer.Option("--give-up", help="Abandon a backfill that has not ended.")] = False,
+    now: Now = None,
+    accept: Accept = None,
+) -> None:
+    """Evaluate a range of a view's past, chunk by chunk, and publish what differs from its history.
+
+    Fills a view that has none, extends one whose `start` was moved back, repairs one. Each chunk is kept: killed, the
+    same command goes on where it was. Until it has ended, the view takes part in no run.
+
+    For example:
+
+        skewless backfill household_spend
+        skewless backfill household_spend --start 2017-01-01 --end 2017-06-30 --chunk 30d
+        skewless backfill household_spend --give-up
+    """
+    [name] = desk.checked([view])
+    record = desk.store.backfill(
+        name,
+        start=instant(start),
+        end=instant(end),
+        chunk=parse_duration(chunk),
+        give_up=give_up,
+        now=instant(now),
+        accept=reasons(accept),
+    )
+    _show_record(desk, record)
 
 
 def rollback(

@@ -216,7 +216,8 @@ def _unfinished(shop: Workshop, online: _Online, now_us: int) -> Iterator[str]:
 
 def _waiting(applied: AppliedProject, runs: LastRuns) -> Iterator[str]:
     for reference, (outcome, run) in sorted(runs.tried.items()):
-        stage = _NEXT_STAGE.get(outcome["outcome"])
+        is_backfill = outcome["outcome"] == "planned" and run.get("command") == "backfill"
+        stage = "backfill" if is_backfill else _NEXT_STAGE.get(outcome["outcome"])
         if stage is not None:
             view = short_reference(reference, applied.names("view"))
             waiting = f"{view}: generation {outcome['generation']} is {outcome['outcome']} (run {run['run_id']})"

@@ -26,6 +26,8 @@ class Failpoint(str, Enum):
     MATERIALIZE_SERVED = "materialize.served"
     MATERIALIZE_QUARANTINED = "materialize.quarantined"
     MATERIALIZE_RECORDED = "materialize.recorded"
+    BACKFILL_HISTORY = "backfill.history"
+    BACKFILL_RECORDED = "backfill.recorded"
     PUSH_STARTED = "push.started"
     PUSH_BATCH = "push.batch"
     PUSH_SENT = "push.sent"

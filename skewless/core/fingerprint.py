@@ -10,7 +10,7 @@ from skewless.core.aggregate import Aggregate
 from skewless.core.entity import Entity
 from skewless.core.service import FeatureService
 from skewless.core.source import DeltaSource
-from skewless.core.time import duration_us, to_us
+from skewless.core.time import duration_us
 from skewless.core.view import FeatureView, SnapshotView, WindowView
 
 
@@ -62,7 +62,7 @@ def aggregate_meaning(aggregate: Aggregate) -> dict[str, object]:
 
 
 def view_meaning(view: FeatureView, transform: Mapping[str, str]) -> dict[str, object]:
-    """What decides a view's values; owner, description, tags and quality rules do not.
+    """What decides a view's values; owner, description, tags, quality rules and where history begins do not.
 
     Args:
         view: The definition.
@@ -77,7 +77,6 @@ def view_meaning(view: FeatureView, transform: Mapping[str, str]) -> dict[str, o
         "features": [[feature.name, str(feature.dtype)] for feature in view.features],
         "every_us": view.schedule.every_us,
         "offset_us": view.schedule.offset_us,
-        "start_us": None if view.start is None else to_us(view.start),
         "ttl_us": None if view.ttl is None else duration_us(view.ttl),
         "transform": dict(transform),
     }

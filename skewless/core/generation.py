@@ -34,7 +34,7 @@ class GenerationState(str, Enum):
 
     @property
     def rank(self) -> int:
-        """Its place in the list: of two recorded states the one of greater rank is the newer."""
+        """Its place in the list."""
         return list(GenerationState).index(self)
 
     @property
@@ -44,6 +44,33 @@ class GenerationState(str, Enum):
 
 
 _ENDS = {GenerationState.UNCHANGED, GenerationState.PUBLISHED, GenerationState.REFUSED, GenerationState.PURGED}
+
+
+@dataclass(frozen=True, slots=True)
+class Chunks:
+    """The range of a backfill, which is evaluated chunk by chunk.
+
+    Attributes:
+        after_us: It begins after this instant.
+        until_us: It ends at this one, included.
+        length_us: Of a chunk; the last one may be shorter.
+        done: How many chunks are in history.
+    """
+
+    after_us: int
+    until_us: int
+    length_us: int
+    done: int = 0
+
+    @property
+    def count(self) -> int:
+        """How many chunks there are."""
+        return -(-(self.until_us - self.after_us) // self.length_us)
+
+    def range_us(self, number: int) -> tuple[int, int]:
+        """The instants after which, and until which, a chunk goes; they are counted from 0."""
+        first = self.after_us + number * self.length_us
+        return first, min(first + self.length_us, self.until_us)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +92,7 @@ class Generation:
         run_id: The run that made it.
         kind: materialize, backfill or revert.
         counts: What was read, used, set aside, written.
+        chunks: The range of a backfill, and how far it is.
     """
 
     number: int
@@ -81,6 +109,12 @@ class Generation:
     run_id: str = ""
     kind: str = "materialize"
     counts: Mapping[str, int] = field(default_factory=dict, hash=False)
+    chunks: Chunks | None = None
+
+    @property
+    def progress(self) -> tuple[int, int]:
+        """Of two records of a generation the one of greater progress is the newer."""
+        return self.state.rank, self.chunks.done if self.chunks else 0
 
     @property
     def reference(self) -> str:
@@ -114,6 +148,6 @@ def newest_states(records: Iterable[Generation]) -> tuple[Generation, ...]:
     newest: dict[int, Generation] = {}
     for record in records:
         held = newest.get(record.number)
-        if held is None or record.state.rank > held.state.rank:
+        if held is None or record.progress > held.progress:
             newest[record.number] = record
     return tuple(newest[number] for number in sorted(newest))

@@ -9,11 +9,11 @@ from pyspark.sql import DataFrame, SparkSession
 
 from skewless.core.generation import Generation
 from skewless.core.time import format_instant, from_us
-from skewless.core.view import FeatureView
+from skewless.core.view import FeatureView, SnapshotView
 from skewless.errors import UpstreamNotReady
 from skewless.flows.situation import Situation
 from skewless.flows.workshop import Workshop
-from skewless.spark.evaluate import Since, earliest_change_us
+from skewless.spark.evaluate import Since, earliest_change_us, reached_us
 from skewless.spark.read import PinnedSource, pin
 from skewless.spark.source_changes import changes_since
 
@@ -136,7 +136,8 @@ def _changed(shop: Workshop, situation: Situation, sources: PinnedSources, *, th
     earliest_us = earliest_change_us(view, changed)
     if view.has_ticks:
         after_us = before_us if earliest_us is None else min(before_us, earliest_us)
-        return Work(situation, pins, Since(changed, after_us, before_us), through)
+        reach_us = reached_us(view, changed) if isinstance(view, SnapshotView) and after_us < before_us else None
+        return Work(situation, pins, Since(changed, after_us, before_us, reach_us=reach_us), through)
     # what was set aside may be told now; and a statement at the earliest instant itself may change
     least_us = now_us if set_aside is None else seen.number
     after_us = least_us if earliest_us is None else min(least_us, earliest_us - 1)

@@ -84,12 +84,9 @@ def materialize(shop: Workshop, work: Work, generation: Generation) -> Generatio
         through_us=generation.through_us,
         since=work.since,
     )
-    try:
-        made = (_later if situation.counting else _first)(shop, work, evaluation, generation)
-        # counted on the way: only now are the numbers there
-        return replace(made, counts={**made.counts, **_read_counts(shop, work, evaluation, generation)})
-    finally:
-        evaluation.span.release()
+    made = (_later if situation.counting else _first)(shop, work, evaluation, generation)
+    # counted on the way: only now are the numbers there
+    return replace(made, counts={**made.counts, **_read_counts(shop, work, evaluation, generation)})
 
 
 def _reach(work: Work) -> str:
@@ -104,18 +101,16 @@ def _later(shop: Workshop, work: Work, evaluation: Evaluation, generation: Gener
     situation, view, tables = work.situation, work.view, work.situation.tables
     span = evaluation.span
     known = span.of(of_generations(tables.read(tables.history), situation.counting))
-    changes = compared(view, evaluation.statements, known, is_scattered=span.is_scattered).persist()
-    try:
-        tally = changes.groupBy(CHANGE, BARE).agg(F.count("*"), F.count_if(NEWEST)).collect()
-        kinds = {kind: sum(row[2] for row in tally if row[0] == kind) for kind in ("new", "corrected", "retracted")}
-        if not any(kinds.values()):
-            return replace(generation, state=GenerationState.UNCHANGED, counts=kinds)
-        has_bare = any(row[1] for row in tally)
-        statements = changes.filter(F.col(CHANGE).isNotNull()).drop(CHANGE, NEWEST, BARE)
-        served = partial(_served_rows, work, span, changes, with_bare=generation.number if has_bare else None)
-        return append_generation(shop, situation, statements, served, replace(generation, counts=kinds))
-    finally:
-        changes.unpersist()
+    # not persisted: writing to history, which it reads, would make Spark forget it, and compute it once more for served
+    changes = compared(view, evaluation.statements, known, is_scattered=span.is_scattered).localCheckpoint()
+    tally = changes.groupBy(CHANGE, BARE).agg(F.count("*"), F.count_if(NEWEST)).collect()
+    kinds = {kind: sum(row[2] for row in tally if row[0] == kind) for kind in ("new", "corrected", "retracted")}
+    if not any(kinds.values()):
+        return replace(generation, state=GenerationState.UNCHANGED, counts=kinds)
+    has_bare = any(row[1] for row in tally)
+    statements = changes.filter(F.col(CHANGE).isNotNull()).drop(CHANGE, NEWEST, BARE)
+    served = partial(_served_rows, work, span, changes, with_bare=generation.number if has_bare else None)
+    return append_generation(shop, situation, statements, served, replace(generation, counts=kinds))
 
 
 def _first(shop: Workshop, work: Work, evaluation: Evaluation, generation: Generation) -> Generation:
@@ -150,21 +145,26 @@ def append_generation(
         The generation as MATERIALIZED.
     """
     tables, number, run_id = situation.tables, generation.number, generation.run_id
-    _still_leased(shop)
+    still_leased(shop)
     history = tables.append(tables.history, statements, generation=number, run_id=run_id)
     reached(Failpoint.MATERIALIZE_HISTORY)
-    _still_leased(shop)
-    pushed = tables.append(tables.served, served(), generation=number, run_id=run_id)
-    reached(Failpoint.MATERIALIZE_SERVED)
     known = generation.counts
-    new = history.rows - known["corrected"] - known["retracted"]
-    return replace(
-        generation,
-        state=GenerationState.MATERIALIZED,
-        history_version=history.version,
-        served_version=pushed.version,
-        counts={**known, "new": new, "served": pushed.rows},
-    )
+    counts = {**known, "new": history.rows - known["corrected"] - known["retracted"]}
+    return append_served(shop, situation, served(), replace(generation, history_version=history.version, counts=counts))
+
+
+def append_served(shop: Workshop, situation: Situation, rows: DataFrame, generation: Generation) -> Generation:
+    """Write what a generation in history changes of current values; a repeat is a no-op.
+
+    Returns:
+        The generation as MATERIALIZED.
+    """
+    tables = situation.tables
+    still_leased(shop)
+    pushed = tables.append(tables.served, rows, generation=generation.number, run_id=generation.run_id)
+    reached(Failpoint.MATERIALIZE_SERVED)
+    counts = {**generation.counts, "served": pushed.rows}
+    return replace(generation, state=GenerationState.MATERIALIZED, served_version=pushed.version, counts=counts)
 
 
 def _served_rows(work: Work, span: Span, changes: DataFrame, *, with_bare: int | None) -> DataFrame:
@@ -210,16 +210,15 @@ def _read_counts(shop: Workshop, work: Work, evaluation: Evaluation, generation:
     tally = evaluation.judged.count()
     if tally.bad:
         shop.say(f"{shop.short(work.view)}: {tally.bad} of {tally.read} rows go to quarantine.")
-        _still_leased(shop)
-        versions = {name: pinned.version for name, pinned in work.pins.items()}
-        set_aside(evaluation.judged.quarantined, work.situation.tables, generation, versions)
+        still_leased(shop)
+        set_aside(evaluation.judged.quarantined, work.situation.tables, generation)
         reached(Failpoint.MATERIALIZE_QUARANTINED)
     later = [one for one in (tally.next_us, evaluation.next_us) if one is not None]
     next_event = {NEXT_EVENT: min(later)} if later else {}
     return {"read": tally.read, "quarantined": tally.bad, "used": tally.read - tally.bad, **next_event}
 
 
-def _still_leased(shop: Workshop) -> None:
+def still_leased(shop: Workshop) -> None:
     """Right before a durable effect: a paused process that lost its lease must not write."""
     if shop.lease is not None:
         shop.lease.check()

@@ -119,21 +119,18 @@ def _held_until(timeline: Timeline, generation: Generation) -> int:
 def _restate(shop: Workshop, situation: Situation, generation: Generation, taken: frozenset[int]) -> Generation:
     view, tables, published = situation.view, situation.tables, situation.published
     keys = list(view.entity.key_names)
-    statements = restated(view, of_generations(tables.read(tables.history), published), taken).persist()
-    try:
-        counted = statements.agg(F.count("*"), F.count_if(F.col(FLAG) == RETRACTED)).first()
-        said, retracted = (int(counted[0]), int(counted[1])) if counted is not None else (0, 0)
-        if not said:
-            raise NothingToDo(f"Later generations have replaced all that {sorted(taken)} said of '{view.name}'.")
-        shop.say(
-            f"{shop.short(view)}: restating {said:,} values as they were before, {retracted:,} of them as unknown."
-        )
+    statements = restated(view, of_generations(tables.read(tables.history), published), taken)
+    # not persisted: writing to history, which it reads, would make Spark forget it
+    statements = statements.localCheckpoint()
+    counted = statements.agg(F.count("*"), F.count_if(F.col(FLAG) == RETRACTED)).first()
+    said, retracted = (int(counted[0]), int(counted[1])) if counted is not None else (0, 0)
+    if not said:
+        raise NothingToDo(f"Later generations have replaced all that {sorted(taken)} said of '{view.name}'.")
+    shop.say(f"{shop.short(view)}: restating {said:,} values as they were before, {retracted:,} of them as unknown.")
 
-        def served() -> DataFrame:
-            after = served_now(situation, {*published, generation.number}, statements.select(*keys).distinct())
-            return newly_served(view, after, of_generations(tables.read(tables.served), published))
+    def served() -> DataFrame:
+        after = served_now(situation, {*published, generation.number}, statements.select(*keys).distinct())
+        return newly_served(view, after, of_generations(tables.read(tables.served), published))
 
-        counts = {"new": 0, "corrected": said - retracted, "retracted": retracted, "read": 0, "quarantined": 0}
-        return append_generation(shop, situation, statements, served, replace(generation, counts=counts))
-    finally:
-        statements.unpersist()
+    counts = {"new": 0, "corrected": said - retracted, "retracted": retracted, "read": 0, "quarantined": 0}
+    return append_generation(shop, situation, statements, served, replace(generation, counts=counts))

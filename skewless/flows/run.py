@@ -10,6 +10,7 @@ from skewless.core.run_record import RunRecord
 from skewless.core.view import FeatureView
 from skewless.errors import NothingToDo, UpstreamNotReady
 from skewless.flows.attempt import Attempt, leased
+from skewless.flows.backfill import without_backfills
 from skewless.flows.due import Work
 from skewless.flows.recover import left_behind
 from skewless.flows.situation import waiting
@@ -53,9 +54,11 @@ def run(
         RefusedByValidation: The gate refused a view; none of them was published.
         LeaseHeld: Somebody else runs.
     """
+    names = tuple(names)
     views = shop.chosen_views(names)
     with leased(shop, "run"):
         attempt, finished = Attempt.begin(shop, "run"), None
+        views = without_backfills(attempt, views, named=bool(names))
         for view in views:
             attempt.look_up(view).refuse_when_rolled_back()
         left = left_behind(shop, attempt.known, views)
@@ -88,9 +91,11 @@ def run_stage(
         NothingToDo: No view waits for this stage.
         RefusedByValidation: The gate refused a view.
     """
+    names = tuple(names)
     views = shop.chosen_views(names)
     with leased(shop, stage):
         attempt = Attempt.begin(shop, stage)
+        views = without_backfills(attempt, views, named=bool(names))
         if stage == "materialize":
             with given_up_on_error(attempt):
                 _materialize_again(attempt, views, through)

@@ -235,6 +235,9 @@ def _size(kind: Kind, new: Document) -> str:
 def _consequence(kind: Kind, values: tuple[FieldChange, ...], people: tuple[FieldChange, ...]) -> str:
     if kind == "service" and values:
         return "the contract changes: clients that pin the old contract hash go on with the old one"
+    notes = []
     if any(one.path == "availability_delay_us" for one in people):
-        return "answers about times before the first publish (the simulated era) move"
-    return ""
+        notes.append("answers about times before the first publish (the simulated era) move")
+    if any(one.path == "start_us" for one in people) and not values:
+        notes.append("history reaches as far as it was evaluated; `skewless backfill` extends it")
+    return "; ".join(notes)

@@ -13,7 +13,7 @@ from skewless.core.fingerprint import contract_hash, digest, entity_meaning, sou
 from skewless.core.rules import Rule
 from skewless.core.service import FeatureService
 from skewless.core.source import DeltaSource
-from skewless.core.time import duration_us
+from skewless.core.time import duration_us, to_us
 from skewless.core.view import FeatureView, SnapshotView, WindowView
 from skewless.plan.definition_plan import duration_words, schedule_words
 from skewless.registry.wording import aggregate_words
@@ -79,6 +79,7 @@ def view_document(view: FeatureView, transform: Mapping[str, str]) -> dict[str, 
                 for feature in view.features
             },
             "availability_delay_us": view.delay_us,
+            "start_us": None if view.start is None else to_us(view.start),
             "transform": {key: text for key, text in transform.items() if key not in _DECIDING},
         },
         "words": _view_words(view),

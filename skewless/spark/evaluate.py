@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 
 from skewless.core.names import EVENT_TIMESTAMP, FLAG
 from skewless.core.source import DeltaSource
-from skewless.core.time import to_us
+from skewless.core.time import duration_us, to_us
 from skewless.core.view import FeatureView, RowView, SnapshotView, WindowView
 from skewless.errors import DefinitionError
 from skewless.spark import row_view, snapshot_view, window_view
@@ -30,6 +30,7 @@ class Since:
         changed: Source name → changed rows, with `_is_added`.
         after_us: No statement up to this instant can have changed.
         before_us: The last tick that was evaluated; of a RowView the start of its last evaluation.
+        reach_us: Ticks of a SnapshotView after this one, up to `before_us`, cannot have changed; None when they can.
         has_set_aside: Events after `before_us` were set aside then, as those of the future.
     """
 
@@ -37,10 +38,17 @@ class Since:
     after_us: int
     before_us: int
     has_set_aside: bool = False
+    reach_us: int | None = None
 
     def changes(self, source: DeltaSource, rows: DataFrame) -> DataFrame:
         """The changed rows of a source; none of its rows when it stands as it stood."""
         return self.changed[source.name] if source.name in self.changed else unchanged(rows)
+
+    def span(self, through_us: int) -> Span:
+        """The ticks to look at again, up to one."""
+        is_cut = self.reach_us is not None and self.reach_us < self.before_us
+        skipped = (int(self.reach_us or 0), self.before_us) if is_cut else None
+        return Span(self.after_us, until_us=through_us, skipped=skipped)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +104,8 @@ def evaluate(
         changes = since.changes(view.source, rows[view.source.name])
         return _touched_windows(view, events, changes, since, through_us=through_us)
     if isinstance(view, SnapshotView):
-        after_us = None if since is None else since.after_us
-        return _snapshots(session, view, rows, start_us=start_us, after_us=after_us, through_us=through_us)
+        span = Span(_before_start_us(view), until_us=through_us) if since is None else since.span(through_us)
+        return snapshots(session, view, rows, span, start_us=start_us)
     raise DefinitionError(f"View '{view.name}' is of no known kind. Use RowView, WindowView or SnapshotView.")
 
 
@@ -111,16 +119,34 @@ def earliest_change_us(view: FeatureView, changed: Mapping[str, DataFrame]) -> i
     Returns:
         Microseconds; None when there is no event among them.
     """
+    found = (first_event_us(view, both(changed[name])) for name in sorted(changed))
+    return min((one for one in found if one is not None), default=None)
+
+
+def reached_us(view: SnapshotView, changed: Mapping[str, DataFrame]) -> int | None:
+    """The last tick whose value changed source rows can change, or what is said at it; a job per source.
+
+    Returns:
+        None when a source that changed is looked back on without an end.
+    """
     found = []
     for name in sorted(changed):
-        rows = both(changed[name])
-        if isinstance(view, RowView):
-            rows = view.transform(rows)
-        if isinstance(view, WindowView):
-            rows = view.events(rows)
-        first = rows.agg(F.min(F.unix_micros(EVENT_TIMESTAMP))).first()
-        found += [] if first is None or first[0] is None else [int(first[0])]
-    return min(found, default=None)
+        if name not in view.lookback:
+            return None
+        row = both(changed[name]).agg(F.max(F.unix_micros(EVENT_TIMESTAMP))).first()
+        found += [] if row is None or row[0] is None else [int(row[0]) + duration_us(view.lookback[name])]
+    # the tick after it is told against a value that may have changed
+    return view.schedule.floor_us(max(found)) + view.schedule.every_us if found else None
+
+
+def first_event_us(view: FeatureView, rows: DataFrame) -> int | None:
+    """The earliest event time that source rows touch, in microseconds; None when there is no event among them."""
+    if isinstance(view, RowView):
+        rows = view.transform(rows)
+    if isinstance(view, WindowView):
+        rows = view.events(rows)
+    first = rows.agg(F.min(F.unix_micros(EVENT_TIMESTAMP))).first()
+    return None if first is None or first[0] is None else int(first[0])
 
 
 def _all_rows(view: RowView, of_source: Judged) -> Evaluation:
@@ -137,14 +163,15 @@ def _touched_rows(view: RowView, of_source: Judged, changes: DataFrame, since: S
         set_aside = of_source.rows.filter(later_than(since.before_us))
         touched = touched.unionByName(set_aside.select(*pair))
         next_us = replace(of_source, rows=set_aside).count().next_us
-    span = Span(since.after_us, touched.distinct().persist())
+    span = Span.of_touched(since.after_us, touched.distinct())
     new = row_view.transformed(view, added(changes), start_us=start_us)
     return Evaluation(row_view.evaluated(view, span.of(of_source.used)), new, span, next_us)
 
 
 def _all_windows(view: WindowView, events: Judged, *, through_us: int) -> Evaluation:
     parts = events.observed()
-    return Evaluation(window_view.evaluated(view, parts.used, after_us=None, through_us=through_us), parts, Span())
+    values = window_view.evaluated(view, parts.used, after_us=None, through_us=through_us)
+    return Evaluation(values, parts, Span(_before_start_us(view)))
 
 
 def _touched_windows(
@@ -154,37 +181,33 @@ def _touched_windows(
     start_us = events.start_us
     changed = window_view.read_events(view, both(changes), start_us=start_us).rows
     touched = window_view.touched_entities(view, events.used, changed, before_us=since.before_us, through_us=through_us)
-    span = Span(since.after_us, touched.persist())
-    near = window_view.of_touched(view, events.used, touched, after_us=since.after_us)
+    span = Span.of_touched(since.after_us, touched)
+    near = window_view.of_touched(view, events.used, span)
     values = window_view.evaluated(view, near, after_us=since.after_us, through_us=through_us)
     return Evaluation(values, window_view.read_events(view, added(changes), start_us=start_us), span)
 
 
-def _snapshots(
-    session: SparkSession,
-    view: SnapshotView,
-    rows: Mapping[str, DataFrame],
-    *,
-    start_us: int,
-    after_us: int | None,
-    through_us: int,
+def snapshots(
+    session: SparkSession, view: SnapshotView, rows: Mapping[str, DataFrame], span: Span, *, start_us: int
 ) -> Evaluation:
-    ticks = snapshot_view.due_ticks(
-        view, earliest_us=_earliest_us(view, rows), after_us=after_us, through_us=through_us
-    )
-    span = Span(after_us)
+    """The ticks of a span, each from its sources as they were cut at it."""
+    ticks = snapshot_view.due_ticks(view, span, earliest_us=earliest_us(view, rows))
     if not ticks:
         nothing = session.createDataFrame([], spark_schema(value_columns(view)))
         return Evaluation(nothing.withColumn(FLAG, F.lit("")), judged(nothing, view, start_us=start_us), span)
     parts = judged(snapshot_view.taken(view, rows, ticks), view, start_us=start_us).observed()
-    return Evaluation(snapshot_view.evaluated(view, parts.used, ticks, after_us=after_us), parts, span)
+    return Evaluation(snapshot_view.evaluated(view, parts.used, ticks).filter(span.within), parts, span)
 
 
-def _earliest_us(view: SnapshotView, rows: Mapping[str, DataFrame]) -> int:
+def _before_start_us(view: FeatureView) -> int | None:
+    """What history says of ticks before a view's start was evaluated when it started earlier, and stands."""
+    return None if view.start is None else to_us(view.start) - 1
+
+
+def earliest_us(view: SnapshotView, rows: Mapping[str, DataFrame]) -> int:
     """The earliest event of a source whose past is cut, or of any when none is: before it there is nothing to say."""
     if view.start is not None:
         return to_us(view.start) - 1
     named = tuple(view.lookback) or tuple(source.name for source in view.sources)
-    found = [rows[name].agg(F.min(F.unix_micros(EVENT_TIMESTAMP))).first() for name in named]
-    instants = [row[0] for row in found if row is not None and row[0] is not None]
-    return min(instants, default=2**62)
+    found = (first_event_us(view, rows[name]) for name in named)
+    return min((one for one in found if one is not None), default=2**62)

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from pyspark.sql import Row, SparkSession
 
-from skewless.core.generation import Generation, GenerationState, newest_states
+from skewless.core.generation import Chunks, Generation, GenerationState, newest_states
 from skewless.core.timeline import Pointer, Revision, Timeline
 from skewless.spark.read import is_table
 
 _GENERATIONS = (
     "number BIGINT, view STRING, version INT, table STRING, state STRING, through_us BIGINT, fingerprint STRING, "
     "sources STRING, source_ids STRING, history_version BIGINT, served_version BIGINT, run_id STRING, kind STRING, "
-    "counts STRING"
+    "counts STRING, chunks STRING"
 )
 _TIMELINE = (
     "revision BIGINT, visible_from_us BIGINT, kind STRING, run_id STRING, "
@@ -50,6 +50,7 @@ class Ledger:
                 json.dumps(dict(one.sources), sort_keys=True), json.dumps(dict(one.source_ids), sort_keys=True),
                 one.history_version, one.served_version,
                 one.run_id, one.kind, json.dumps(dict(one.counts), sort_keys=True),
+                None if one.chunks is None else json.dumps(asdict(one.chunks), sort_keys=True),
             )
             for one in generations
         ]  # fmt: skip
@@ -109,6 +110,7 @@ def _generation(row: Row) -> Generation:
         run_id=row["run_id"],
         kind=row["kind"],
         counts=json.loads(row["counts"]),
+        chunks=None if row["chunks"] is None else Chunks(**json.loads(row["chunks"])),
     )
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from skewless.core.names import EVENT_TIMESTAMP
+from skewless.spark.few import settled
 from skewless.spark.value_tables import later_than
 from skewless.spark.window_kernel import AFTER
 
@@ -19,28 +20,51 @@ class Span:
     Attributes:
         after_us: Only those of later event times; None is all of time.
         touched: Of these, keys with `event_timestamp`: these pairs alone. Or keys with `_after_us`: of these entities
-            the later ones alone. None is all of them. It is persisted.
+            the later ones alone. None is all of them.
+        until_us: Only those up to this event time, included; None has no end.
+        skipped: Not those after the first of these event times, up to the second; None skips nothing.
     """
 
     after_us: int | None = None
     touched: DataFrame | None = None
+    until_us: int | None = None
+    skipped: tuple[int, int] | None = None
+
+    @staticmethod
+    def of_touched(after_us: int, touched: DataFrame) -> Span:
+        """The span of what was touched, which is computed here, once."""
+        return Span(after_us, settled(touched))
 
     @property
     def is_scattered(self) -> bool:
         """True when an entity may have newer statements outside of it."""
+        return self.skipped is not None or self._has_pairs
+
+    @property
+    def _has_pairs(self) -> bool:
         return self.touched is not None and EVENT_TIMESTAMP in self.touched.columns
+
+    @property
+    def within(self) -> Column:
+        """True for rows of its event times, whatever was touched."""
+        found = later_than(self.after_us)
+        if self.until_us is not None:
+            found &= ~later_than(self.until_us)
+        if self.skipped is not None:
+            found &= ~(later_than(self.skipped[0]) & ~later_than(self.skipped[1]))
+        return found
 
     def of(self, history: DataFrame) -> DataFrame:
         """The rows of history in it."""
-        near = history.filter(later_than(self.after_us))
+        near = history.filter(self.within)
         if self.touched is None:
             return near
-        if self.is_scattered:
+        if self._has_pairs:
             return near.join(self.touched, self.touched.columns, "left_semi")
-        keys = [name for name in self.touched.columns if name != AFTER]
-        return near.join(self.touched, keys).filter(F.unix_micros(EVENT_TIMESTAMP) > F.col(AFTER)).drop(AFTER)
+        return self.of_entities(near).filter(F.unix_micros(EVENT_TIMESTAMP) > F.col(AFTER)).drop(AFTER)
 
-    def release(self) -> None:
-        """Forget what was persisted."""
-        if self.touched is not None:
-            self.touched.unpersist()
+    def of_entities(self, rows: DataFrame) -> DataFrame:
+        """The rows of touched entities, with `_after_us`."""
+        if self.touched is None:
+            return rows.withColumn(AFTER, F.lit(self.after_us))
+        return rows.join(self.touched, [name for name in self.touched.columns if name != AFTER])

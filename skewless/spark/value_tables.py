@@ -18,6 +18,7 @@ from skewless.core.resolver import RETRACTED
 from skewless.core.time import from_us
 from skewless.core.view import FeatureView
 from skewless.spark.dtypes import spark_type
+from skewless.spark.few import settled
 from skewless.spark.read import committed_rows, head_version, is_table, read_at
 
 
@@ -119,24 +120,43 @@ class ValueTables:
             The Delta version that holds them, and how many they are.
         """
         table = path.rsplit("/", maxsplit=1)[-1]
-        writer = (
-            rows.withColumn(GENERATION, F.lit(generation).cast("long"))
-            .write.format("delta")
-            .mode("append")
-            .option("txnAppId", table)
-            .option("txnVersion", generation)
-            .option("userMetadata", run_id)
-        )
-        try:
-            writer.save(path)
-        except ConcurrentTransactionException:
-            # what a killed process had begun was committed meanwhile: written again, the same generation is a no-op
-            writer.save(path)
+        self._write(path, rows, writer=table, generation=generation, run_id=run_id)
         version = head_version(self.session, path)
         count = committed_rows(self.session, path, version, writer=table, number=generation)
         if count is None:
             count = of_generations(self.read(path, version), [generation]).count()
         return Appended(version, count)
+
+    def append_chunk(self, rows: DataFrame, *, generation: int, chunk: int, run_id: str) -> int:
+        """Append one chunk of a generation to history; repeated, it is a no-op.
+
+        Args:
+            rows: Its rows, without `_gen`.
+            generation: Its number.
+            chunk: Which one, counted from 0.
+            run_id: Recorded in the commit.
+
+        Returns:
+            A Delta version that holds them.
+        """
+        self._write(self.history, rows, writer=f"history chunk {chunk}", generation=generation, run_id=run_id)
+        return head_version(self.session, self.history)
+
+    @staticmethod
+    def _write(path: str, rows: DataFrame, *, writer: str, generation: int, run_id: str) -> None:
+        once = (
+            rows.withColumn(GENERATION, F.lit(generation).cast("long"))
+            .write.format("delta")
+            .mode("append")
+            .option("txnAppId", writer)
+            .option("txnVersion", generation)
+            .option("userMetadata", run_id)
+        )
+        try:
+            once.save(path)
+        except ConcurrentTransactionException:
+            # what a killed process had begun was committed meanwhile: written again, the same generation is a no-op
+            once.save(path)
 
     def read(self, path: str, version: int | None = None) -> DataFrame:
         """History or served, at a version or as it is."""
@@ -165,7 +185,7 @@ def standing(view: FeatureView, rows: DataFrame) -> DataFrame:
 
 def current(view: FeatureView, statements: DataFrame) -> DataFrame:
     """Per entity the statement of the newest event time; each (keys, event time) occurs once in what is given."""
-    return _newest(view, statements, EVENT_TIMESTAMP)
+    return _of_greatest(statements, settled(_greatest(view, statements, EVENT_TIMESTAMP)))
 
 
 def as_served(view: FeatureView, statements: DataFrame) -> DataFrame:
@@ -175,14 +195,16 @@ def as_served(view: FeatureView, statements: DataFrame) -> DataFrame:
 
 def newest_served(view: FeatureView, rows: DataFrame) -> DataFrame:
     """Per entity the served row of the newest generation: what a reader of the online store would be given."""
-    return _newest(view, rows, GENERATION)
+    return _of_greatest(rows, _greatest(view, rows, GENERATION).hint("shuffle_hash"))
 
 
-def _newest(view: FeatureView, rows: DataFrame, order: str) -> DataFrame:
+def _greatest(view: FeatureView, rows: DataFrame, order: str) -> DataFrame:
     # the greatest by itself is hashed; together with the values it would be sorted
-    keys = list(view.entity.key_names)
-    greatest = rows.groupBy(*keys).agg(F.max(order).alias(order))
-    return rows.join(greatest.hint("shuffle_hash"), [*keys, order], "left_semi").select(*rows.columns)
+    return rows.groupBy(*view.entity.key_names).agg(F.max(order).alias(order))
+
+
+def _of_greatest(rows: DataFrame, greatest: DataFrame) -> DataFrame:
+    return rows.join(greatest, greatest.columns, "left_semi").select(*rows.columns)
 
 
 def later_than(instant_us: int | None) -> Column:

@@ -46,7 +46,7 @@ class Part:
 
     Attributes:
         kind: count, count_distinct, sum, stddev, min, max, first, last, quantile, last_n or top_k.
-        column: The input: null where an event does not take part.
+        column: The input: null where an event does not take part. None is every event, for count alone.
         over_us: Length of the window.
         units: Units of a sum in one; 0 for a sum that stays an integer.
         n: How many values last_n and top_k give at most.
@@ -54,7 +54,7 @@ class Part:
     """
 
     kind: str
-    column: str
+    column: str | None
     over_us: int
     units: int = 0
     n: int = 0
@@ -84,7 +84,8 @@ class WindowKernel:
     """Evaluates features at their change ticks; a value that travels to the executors.
 
     Attributes:
-        keys: The key columns; rows come sorted by them and by `_time_us`.
+        keys: The key columns; rows come sorted by them. Those of a key are put in the order of `_time_us` here; where
+            the order of equal times matters they come in theirs.
         values: The features, in order.
         every_us: Period of the ticks.
         offset_us: Of the ticks, from 1970.
@@ -105,7 +106,8 @@ class WindowKernel:
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """The value rows of a partition: keys, `event_timestamp` (UTC, µs), features."""
-        for events in whole_keys(batches, self.keys):
+        for gathered in whole_keys(batches, self.keys):
+            events = by_time(gathered, self.keys)
             starts = np.flatnonzero(key_starts(events, self.keys))
             # a position is keys * ticks; absurd periods over long times would pass 64 bits
             most = max(1, 2**62 // self._width(integers(events[TIME])))
@@ -142,7 +144,7 @@ class WindowKernel:
         return Column(np.where(present, quotient, 0.0), present)
 
     def _part(self, part: Part, ticks: _Ticks, events: pa.Table) -> Column | Lists:
-        if part.kind in _CHOICES:
+        if part.column is not None and part.kind in _CHOICES:
             return self._chosen(part, ticks, events[part.column])
         return self._number(part, ticks, events)
 
@@ -159,6 +161,9 @@ class WindowKernel:
         return Column(selected(code.codes, begins, ends, kind=part.kind), ends > begins, code)
 
     def _number(self, part: Part, ticks: _Ticks, events: pa.Table) -> Column:
+        if part.column is None:
+            begins, ends = ticks.ranges(np.ones(len(events), dtype=bool), part.over_us)
+            return Column(ends - begins, np.ones(len(begins), dtype=bool))
         taking = events[part.column]
         if part.kind == "count_distinct":
             numbers = ticks.distinct(taking, part.over_us)
@@ -294,6 +299,17 @@ def whole_keys(batches: Iterable[pa.RecordBatch], keys: Sequence[str]) -> Iterat
             waiting, rows = rest.to_batches(), rest.num_rows if cut else 0
     if waiting:
         yield pa.Table.from_batches(waiting)
+
+
+def by_time(rows: pa.Table, keys: Sequence[str]) -> pa.Table:
+    """Put the rows of each key in the order of their times; rows that are in it already stay as they are."""
+    owner, times = np.cumsum(key_starts(rows, keys)), integers(rows[TIME])
+    earliest = int(times.min())
+    width = int(times.max()) - earliest + 1
+    if int(owner[-1]) * width > _LARGEST // 2:
+        return rows.take(np.lexsort((times, owner)))
+    place = owner * width + (times - earliest)
+    return rows if (place[1:] >= place[:-1]).all() else rows.take(np.argsort(place))
 
 
 def key_starts(rows: pa.Table, keys: Sequence[str]) -> Flags:

@@ -5,11 +5,13 @@ Spark reads, projects and sorts the events, one shuffle by key; `window_kernel` 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import reduce
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
+from pyspark.sql.types import IntegralType
 
 from skewless.core.aggregate import Aggregate
 from skewless.core.names import EVENT_TIMESTAMP, FLAG
@@ -17,12 +19,15 @@ from skewless.core.time import duration_us, to_us
 from skewless.core.view import WindowView
 from skewless.errors import DefinitionError
 from skewless.spark.dtypes import holds, spark_schema
+from skewless.spark.span import Span
 from skewless.spark.transform import Judged, judged, value_columns
 from skewless.spark.value_tables import later_than
 from skewless.spark.window_kernel import AFTER, TIME, Part, Value, WindowKernel
 
 #: Beyond 2**53 a double no longer tells whole units apart.
 _LARGEST_EXACT = float(2**53)
+#: Below 2**40 a double's ulp is below a 4,000th; so much nearer than a half is clear.
+_CLEAR, _NEAR = float(2**40), 0.499
 _SUMMED = frozenset({"sum", "stddev"})
 _IN_ORDER = frozenset({"first", "last", "last_n"})
 _CHOSEN = frozenset({"min", "max", "quantile", "top_k", *_IN_ORDER})
@@ -33,8 +38,8 @@ class _Input:
     """What a part reads of an event; parts over several windows read the same.
 
     Attributes:
-        kind: count, sum (whole units) or value.
-        column: Of the events; None counts them.
+        kind: value, distinct, units (whole units of `scale`) or taking (null where an event does not take part).
+        column: Of the events; None reads nothing of them.
         where: Condition for taking part.
         scale: Decimal digits of a sum.
     """
@@ -42,15 +47,31 @@ class _Input:
     kind: str
     column: str | None
     where: str | None
-    scale: int
+    scale: int = 0
 
     @staticmethod
-    def of(aggregate: Aggregate) -> _Input:
+    def of(aggregate: Aggregate, events: DataFrame) -> _Input:
         """What a plain aggregate reads."""
-        if aggregate.kind in _SUMMED:
-            return _Input("sum", aggregate.column, aggregate.where, aggregate.scale)
-        kind = aggregate.kind if aggregate.kind in {"count", "count_distinct"} else "value"
-        return _Input(kind, aggregate.column, aggregate.where, 0)
+        column, where = aggregate.column, aggregate.where
+        if aggregate.kind in {"count", "count_distinct"}:
+            return _Input("taking" if aggregate.kind == "count" else "distinct", column, where)
+        is_whole = column is not None and isinstance(events.schema[column].dataType, IntegralType)
+        if aggregate.kind in _SUMMED and not (is_whole and aggregate.scale == 0):
+            return _Input("units", column, where, aggregate.scale)
+        return _Input("value", column, where)
+
+
+def _inputs(plain: Iterable[Aggregate], events: DataFrame) -> dict[Aggregate, _Input | None]:
+    """What each plain aggregate reads, as few columns as can be; None for every event, of which nothing is read."""
+    wanted = {one: _Input.of(one, events) for one in plain}
+    carried = {(one.column, one.where): one for one in wanted.values() if one.kind in {"value", "units"}}
+    found: dict[Aggregate, _Input | None] = {}
+    for aggregate, one in wanted.items():
+        is_every = one.kind == "taking" and one.column is None and one.where is None
+        # what is null exactly where the counted column is
+        same = carried.get((one.column, one.where), one) if one.kind == "taking" else one
+        found[aggregate] = None if is_every else same
+    return found
 
 
 def read_events(view: WindowView, rows: DataFrame, *, start_us: int) -> Judged:
@@ -95,11 +116,13 @@ def evaluated(view: WindowView, events: DataFrame, *, after_us: int | None, thro
     """
     keys = view.entity.key_names
     plain = [one for aggregate in view.aggregates.values() for one in aggregate.windows()]
-    inputs = {one: f"_{place}" for place, one in enumerate(dict.fromkeys(_Input.of(part) for part in plain))}
+    inputs = _inputs(plain, events)
+    needed = [one for one in dict.fromkeys(inputs.values()) if one is not None]
+    names: dict[_Input | None, str] = {one: f"_{place}" for place, one in enumerate(needed)}
     kernel = WindowKernel(
         keys=keys,
         values=tuple(
-            Value(name, tuple(_part(one, inputs[_Input.of(one)]) for one in aggregate.windows()))
+            Value(name, tuple(_part(one, names.get(inputs[one])) for one in aggregate.windows()))
             for name, aggregate in view.aggregates.items()
         ),
         every_us=view.schedule.every_us,
@@ -108,13 +131,15 @@ def evaluated(view: WindowView, events: DataFrame, *, after_us: int | None, thro
         floor_us=_floor_us(view, after_us),
         through_us=through_us,
     )
-    read = (_read(one, events).alias(name) for one, name in inputs.items())
+    read = (_read(one, events).alias(names[one]) for one in needed)
     ties = {f"_tie_{place}": column for place, column in enumerate(_ties(view, events))}
     order = (column.alias(name) for name, column in ties.items())
     after = [AFTER] if AFTER in events.columns else []
     time = F.unix_micros(EVENT_TIMESTAMP).alias(TIME)
     narrow = _in_reach(view, events).select(*keys, time, *after, *read, *order)
-    by_key = narrow.repartition(*keys).sortWithinPartitions(*keys, TIME, *ties).drop(*ties)
+    # time alone is left to the kernel: by one whole number Spark sorts many times faster than by two
+    sorted_by = (*keys, TIME, *ties) if ties else keys
+    by_key = narrow.repartition(*keys).sortWithinPartitions(*sorted_by).drop(*ties)
     return by_key.mapInArrow(kernel, spark_schema(value_columns(view))).withColumn(FLAG, F.lit(""))
 
 
@@ -142,18 +167,23 @@ def touched_entities(
             0,
             *(duration_us(part.over) for one in view.aggregates.values() for part in one.windows() if part.over),
         }
-        spans = [(time >= before_us - over - view.tile_us) & (time < through_us - over) for over in sorted(moves)]
+        # against constants: so that files of other times are not read
+        spans = [
+            later_than(before_us - over - view.tile_us - 1) & ~later_than(through_us - over - 1)
+            for over in sorted(moves)
+        ]
         found = found.unionByName(events.filter(reduce(Column.__or__, spans)).select(*keys, before.alias(AFTER)))
     return found.groupBy(*keys).agg(F.min(AFTER).alias(AFTER))
 
 
-def of_touched(view: WindowView, events: DataFrame, touched: DataFrame, *, after_us: int) -> DataFrame:
-    """The events that the values of touched entities need, with `_after_us`, of which `after_us` is the least."""
+def of_touched(view: WindowView, events: DataFrame, span: Span) -> DataFrame:
+    """The events that the values of touched entities need, with `_after_us`."""
     schedule, time, reach_us = view.schedule, F.unix_micros(EVENT_TIMESTAMP), longest_us(view) + view.tile_us
     last_known = F.col(AFTER) - F.pmod(F.col(AFTER) - schedule.offset_us, F.lit(schedule.every_us))
     # the constant bound reaches the files, the other one is exact
-    near = events.filter(later_than(schedule.floor_us(after_us) - reach_us - 1))
-    return near.join(touched, list(view.entity.key_names)).filter(time >= last_known - reach_us)
+    earliest_us = None if span.after_us is None else schedule.floor_us(span.after_us) - reach_us
+    near = events if earliest_us is None else events.filter(later_than(earliest_us - 1))
+    return span.of_entities(near).filter(time >= last_known - reach_us)
 
 
 def longest_us(view: WindowView) -> int:
@@ -166,7 +196,7 @@ def _in_reach(view: WindowView, events: DataFrame) -> DataFrame:
     if view.start is None:
         return events
     first_us = view.schedule.ceil_us(to_us(view.start))
-    return events.filter(F.unix_micros(EVENT_TIMESTAMP) >= first_us - longest_us(view))
+    return events.filter(later_than(first_us - longest_us(view) - 1))
 
 
 def _floor_us(view: WindowView, after_us: int | None) -> int | None:
@@ -223,7 +253,7 @@ def _is_float(events: DataFrame, column: str) -> bool:
     return events.schema[column].dataType.simpleString() in {"double", "float"}
 
 
-def _part(aggregate: Aggregate, column: str) -> Part:
+def _part(aggregate: Aggregate, column: str | None) -> Part:
     over_us = 0 if aggregate.over is None else duration_us(aggregate.over)
     units = 10**aggregate.scale if aggregate.kind in _SUMMED and aggregate.scale else 0
     return Part(aggregate.kind, column, over_us, units, aggregate.n, aggregate.q)
@@ -235,13 +265,25 @@ def _read(one: _Input, events: DataFrame) -> Column:
     if one.column is None:
         return F.when(condition, F.lit(True))
     value = F.col(one.column)
-    if one.kind == "count":
+    if one.kind == "taking":
         return F.when(condition & value.isNotNull(), F.lit(True))
-    if one.kind == "sum":
-        # rounded by its decimal spelling, half away from zero; the product of such a number is whole but for an ulp
-        units = F.rint(F.round(value, one.scale) * F.lit(float(10**one.scale))) if one.scale else value
-        return F.when(condition, units.cast("long"))
-    if one.kind == "count_distinct" and _is_float(events, one.column):
+    if one.kind == "units":
+        return F.when(condition, _units(value, one.scale) if one.scale else value.cast("long"))
+    if one.kind == "distinct" and _is_float(events, one.column):
         # equality of SQL, not of bits: one zero, one NaN
         value = F.when(value == 0, F.lit(0.0)).when(F.isnan(value), F.lit(float("nan"))).otherwise(value)
     return F.when(condition, value)
+
+
+def _units(value: Column, scale: int) -> Column:
+    """A number in decimal units: rounded by its decimal spelling as a double, half away from zero.
+
+    The product of a number and a power of ten lies within an ulp of that of its spelling. Where it is far enough from
+    the middle of two whole numbers both round to the same; only elsewhere the spelling, which is slow, has to be made.
+    """
+    number, power = value.cast("double"), F.lit(float(10**scale))
+    nearest = F.rint(number * power)
+    is_clear = (F.abs(nearest) < _CLEAR) & (F.abs(number * power - nearest) < _NEAR)
+    # cast by its spelling; what passes 18 digits was set aside
+    spelled = number.cast(f"decimal(18, {scale})") * F.lit(10**scale)
+    return F.when(is_clear, nearest.cast("long")).otherwise(spelled.cast("long"))

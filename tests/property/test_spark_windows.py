@@ -287,7 +287,7 @@ def test_windows_of_touched_entities_alone_make_the_full_evaluation_of_what_was_
     for place, steps in enumerate((4, 8, 11)):
         before_us, least_us = first_us + steps * case.every, min(time_us for _, time_us, _ in [*come, *gone])
         touched = touched_entities(view, good, changed, before_us=before_us, through_us=through_of(case))
-        near = of_touched(view, good, touched, after_us=least_us)
+        near = of_touched(view, good, Span.of_touched(least_us, touched))
         fresh = evaluated(view, near, after_us=least_us, through_us=through_of(case))
         stood = [row for row in known if row[2] <= before_us]
         before += [(place, *row) for row in stood]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from random import Random
 from typing import Any
 
 import pytest
@@ -12,14 +13,18 @@ from pyspark.sql import functions as F
 from skewless.core.dtypes import Float64, Int64, Timestamp
 from skewless.core.entity import Entity
 from skewless.core.source import DeltaSource
-from skewless.core.time import days
+from skewless.core.time import days, to_us
 from skewless.core.view import Feature, SnapshotView
+from skewless.spark.evaluate import reached_us
 from skewless.spark.snapshot_view import due_ticks, evaluated, taken
-from tests.support.frames import assert_same_rows, at, frame, us
+from skewless.spark.source_changes import IS_ADDED
+from skewless.spark.span import Span
+from tests.support.frames import assert_same_rows, at, frame, moment, rows_of, us
 
 pytestmark = pytest.mark.spark
 
 RAW = "user_id bigint, event_timestamp timestamp, spend double"
+T0, DAY = us("2017-10-01"), 86_400_000_000
 D = [us(f"2017-10-0{day}") for day in range(1, 9)]
 SOURCE = DeltaSource(
     "buys", path="raw/buys", event_timestamp="at", schema={"at": Timestamp, "user_id": Int64, "spend": Float64}
@@ -44,8 +49,12 @@ def view_of(**changes: Any) -> SnapshotView:
 def told(
     spark: SparkSession, view: SnapshotView, rows: list[tuple[Any, ...]], *, through: int, after_us: int | None = None
 ) -> DataFrame:
-    ticks = due_ticks(view, earliest_us=D[0], after_us=after_us, through_us=through)
-    return evaluated(view, taken(view, {"buys": frame(spark, RAW, rows)}, ticks), ticks, after_us=after_us)
+    return of_span(spark, view, rows, Span(after_us, until_us=through))
+
+
+def of_span(spark: SparkSession, view: SnapshotView, rows: list[tuple[Any, ...]], span: Span) -> DataFrame:
+    ticks = due_ticks(view, span, earliest_us=D[0])
+    return evaluated(view, taken(view, {"buys": frame(spark, RAW, rows)}, ticks), ticks).filter(span.within)
 
 
 def test_snapshot_sees_events_before_its_tick_and_not_the_one_at_it(spark: SparkSession) -> None:
@@ -137,9 +146,37 @@ def test_snapshots_after_a_tick_equal_the_full_ones_behind_it(spark: SparkSessio
 def test_ticks_due_begin_behind_the_earliest_row_and_keep_the_one_before() -> None:
     view = view_of(every=timedelta(days=1), offset=timedelta(hours=6))
     six = 6 * 3_600_000_000
-    assert due_ticks(view, earliest_us=D[0] + six - 1, after_us=None, through_us=D[2]) == (D[0] + six, D[1] + six)
-    assert due_ticks(view, earliest_us=D[0] + six, after_us=None, through_us=D[2]) == (D[1] + six,)
-    assert due_ticks(view, earliest_us=D[0], after_us=D[1] + six, through_us=D[2] + six) == (D[1] + six, D[2] + six)
-    assert due_ticks(view, earliest_us=D[0], after_us=None, through_us=D[0]) == ()
+    assert due_ticks(view, Span(None, until_us=D[2]), earliest_us=D[0] + six - 1) == (D[0] + six, D[1] + six)
+    assert due_ticks(view, Span(None, until_us=D[2]), earliest_us=D[0] + six) == (D[1] + six,)
+    assert due_ticks(view, Span(D[1] + six, until_us=D[2] + six), earliest_us=D[0]) == (D[1] + six, D[2] + six)
+    assert due_ticks(view, Span(None, until_us=D[0]), earliest_us=D[0]) == ()
     begun = view_of(start=at("2017-10-03T00:00:00"))
-    assert due_ticks(begun, earliest_us=D[0], after_us=None, through_us=D[3]) == (D[2], D[3])
+    assert due_ticks(begun, Span(None, until_us=D[3]), earliest_us=D[0]) == (D[2], D[3])
+    skipping = Span(D[1], until_us=D[7], skipped=(D[3], D[5]))
+    assert due_ticks(view_of(), skipping, earliest_us=D[0]) == (D[1], D[2], D[3], D[5], D[6], D[7])
+
+
+def test_late_rows_change_no_tick_beyond_their_lookback_and_the_one_after_it(spark: SparkSession) -> None:
+    """What is skipped stands; with what is told around it, it is what an evaluation of everything says."""
+    view, rng = view_of(lookback={"buys": days(2)}), Random(5)
+
+    def drawn(count: int, begin_us: int, end_us: int) -> list[tuple[Any, ...]]:
+        return [
+            (rng.randrange(60), moment(rng.randrange(begin_us, end_us)), float(rng.randrange(3))) for _ in range(count)
+        ]
+
+    before, late = drawn(200, T0, T0 + 12 * DAY), drawn(30, T0 + 3 * DAY, T0 + 4 * DAY)
+    reach_us = reached_us(view, {"buys": frame(spark, RAW, late).withColumn(IS_ADDED, F.lit(True))})
+    assert reach_us == T0 + 6 * DAY
+    first_us, known_us, through_us = min(to_us(time) for _, time, _ in late), T0 + 9 * DAY, T0 + 12 * DAY
+    span, whole = Span(first_us, until_us=through_us, skipped=(reach_us, known_us)), Span(until_us=through_us)
+    stood, wanted = (set(rows_of(of_span(spark, view, rows, whole))) for rows in (before, [*before, *late]))
+    told_now = set(rows_of(of_span(spark, view, [*before, *late], span)))
+    again = {row for row in stood if first_us < row[1] <= reach_us or known_us < row[1]}
+    assert (stood - again) | told_now == wanted
+    assert told_now != again
+
+
+def test_source_without_a_lookback_is_reached_to_the_end(spark: SparkSession) -> None:
+    changed = frame(spark, RAW, [(1, moment(D[0]), 1.0)]).withColumn(IS_ADDED, F.lit(True))
+    assert reached_us(view_of(), {"buys": changed}) is None

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from decimal import ROUND_HALF_UP, Decimal
+from math import inf, nextafter
+from random import Random
 from typing import Any
 
+import numpy as np
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -17,11 +21,12 @@ from skewless.core.view import WindowView
 from skewless.errors import DefinitionError
 from skewless.spark.transform import Tally
 from skewless.spark.window_kernel import AFTER
-from skewless.spark.window_view import evaluated, read_events
+from skewless.spark.window_view import _units, evaluated, read_events
 from tests.support.frames import assert_same_rows, at, frame, us
 
 pytestmark = pytest.mark.spark
 
+SCALES = (1, 2, 6)
 RAW = "user_id bigint, event_timestamp timestamp, x double, n bigint, clicked boolean"
 D = [us(f"2017-10-{day:02}") for day in range(1, 20)]
 SCHEMA = {"at": Timestamp, "user_id": Int64, "x": Float64, "n": Int64}
@@ -73,6 +78,29 @@ def test_sum_of_values_that_cancel_is_zero_and_not_null(spark: SparkSession) -> 
 def test_sum_of_tenths_is_the_decimal_sum(spark: SparkSession) -> None:
     rows = [(1, at(f"2017-10-01T0{hour}:00:00"), 0.1, 1, True) for hour in range(6)]
     assert_same_rows(told(spark, view_of(x=Sum("x", over=days(1))), rows, through=D[1]), [(1, D[1], 0.6, "")])
+
+
+@pytest.mark.parametrize("kind", ["double", "float"])
+def test_value_is_rounded_by_its_decimal_spelling_half_away_from_zero(spark: SparkSession, kind: str) -> None:
+    rng, cases = Random(7), []
+    for scale in SCALES:
+        step = Decimal(1).scaleb(-scale)
+        for _ in range(500):
+            middle = (rng.randrange(-(10 ** rng.randrange(1, 10)), 10**9) + Decimal("0.5")) * step
+            cases += [(float(middle), scale), (nextafter(float(middle), inf), scale), (rng.uniform(-1e9, 1e9), scale)]
+            cases.append((float(rng.randrange(2**52) * step), scale))
+    rows = spark.createDataFrame([(place, *one) for place, one in enumerate(cases)], f"place int, x {kind}, scale int")
+    chosen = F.coalesce(*(F.when(F.col("scale") == scale, _units(F.col("x"), scale)) for scale in SCALES))
+    found = {
+        row[0]: row[1] for row in rows.filter(F.abs("x") * F.pow(10, "scale") < 2**53).select("place", chosen).collect()
+    }
+    expected = {}
+    for place in found:
+        x, scale = cases[place]
+        spelled = Decimal(repr(x if kind == "double" else float(np.float32(x))))
+        expected[place] = int(spelled.scaleb(scale).quantize(Decimal(1), ROUND_HALF_UP))
+    assert len(found) > 5_000
+    assert found == expected
 
 
 def test_integer_too_large_for_a_sum_in_doubles_is_set_aside(spark: SparkSession) -> None:

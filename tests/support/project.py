@@ -86,11 +86,11 @@ class Project:
         file.write_text("\n".join(lines))
         self.store.land("orders", file, mode=mode, keys=() if mode == "append" else ("order_id",))
 
-    def online(self, user: int) -> Any:
+    def online(self, user: int, *, service: str = "scoring") -> Any:
         from skewless.flows.online_reading import open_client
 
         with open_client(self.shop) as client:
-            return client.get("scoring", {"user_id": user}, deadline_ms=5_000)
+            return client.get(service, {"user_id": user}, deadline_ms=5_000)
 
     def offline(self, user: int, moment: datetime) -> Any:
         return self.store.get_features("scoring", {"user_id": user}, at=moment)

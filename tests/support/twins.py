@@ -49,6 +49,7 @@ OF_A_RUN = (
 )
 OF_GIVING_UP = ("purge.started", "purge.done")
 OF_A_ROLLBACK = ("revision.logged", "revision.swapped", "revision.copied")
+OF_A_BACKFILL = ("backfill.history", "backfill.recorded")
 OF_APPLY = ("apply.registered", "apply.table")
 
 

@@ -111,6 +111,13 @@ def test_plan_change_of_availability_delay_says_that_the_simulated_era_moves() -
     assert "simulated era" in lines[1]
 
 
+def test_plan_of_a_start_that_moved_back_says_how_history_is_extended() -> None:
+    late = replace(SPEND, start=parse_instant("2017-10-02"))
+    lines = _plan(_documents(late), _documents(replace(SPEND, start=parse_instant("2016-10-02")))).describe()
+    assert lines[0] == "~ view spend v1 (values unchanged: start: 2017-10-02 00:00 UTC → 2016-10-02 00:00 UTC)"
+    assert "skewless backfill" in lines[1]
+
+
 def test_plan_version_beside_another_is_added_and_shows_what_differs() -> None:
     wider = replace(SPEND, version=2, aggregates={**SPEND.aggregates, "spend_7d": Sum("amount", over=days(30))})
     plan = _plan(_documents(SPEND), _documents(SPEND, wider))
@@ -144,10 +151,10 @@ def test_plan_several_fields_stand_on_lines_of_their_own() -> None:
     assert _plan(_documents(SPEND), _documents(SPEND, changed)).describe() == [
         "+ view spend v2 (2 features, every 6 h, beside v1)",
         "    every: 1 d → 6 h",
-        "    start: none → 2017-10-02 00:00 UTC",
         "    ttl: none → 3 d",
         "    availability_delay: 1 d → 6 h",
         "    owner: growth@ → risk@",
+        "    start: none → 2017-10-02 00:00 UTC",
     ]
     changed = replace(SPEND, owner="risk@", description="Euro")
     assert _plan(_documents(SPEND), _documents(changed)).describe() == [

@@ -90,6 +90,7 @@ def test_compile_view_document_holds_what_people_are_shown() -> None:
             "visits_7d": {"description": "", "tags": []},
         },
         "availability_delay_us": 86_400_000_000,
+        "start_us": None,
         "transform": {"source": "lambda sales: sales", "engine": "4.2.0"},
     }
     assert view["words"] == {
