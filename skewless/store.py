@@ -180,7 +180,7 @@ class FeatureStore:
         A killed backfill is resumed by the same call.
 
         Args:
-            view: Its name.
+            view: `name@version`; the newest version when only the name is said.
             start: First tick or event time, included; None is where the view begins.
             end: Last one, included; None is where its history ends, or now.
             chunk: Length of a chunk; None is 90 days.
@@ -311,6 +311,11 @@ class FeatureStore:
     def explain(self, view: str, keys: Mapping[str, object], *, at: datetime) -> Explanation:
         """Why a view says what it says of one entity at an instant: statements, generations, the winner.
 
+        Args:
+            view: `name@version`; the newest version when only the name is said.
+            keys: Key column → value.
+            at: The observation time.
+
         Raises:
             UsageError: Unknown view, wrong keys, or a time without a zone.
         """
@@ -334,7 +339,7 @@ class FeatureStore:
         return tuple(certify(self.workshop, one, sample=sample) for one in chosen)
 
     def report(self, *views: str) -> Path:
-        """Build the report site; returns its front page."""
+        """Build the report site, of all views when none is named; returns its front page."""
         from skewless.flows.report import report  # noqa: PLC0415 - see plan
 
         return report(self.workshop, views)

@@ -102,7 +102,7 @@ def publish(desk: Desk, views: Views = None, now: Now = None) -> None:
 
 def backfill(
     desk: Desk,
-    view: Annotated[str, typer.Argument(metavar="VIEW", help="A view of the definitions.")],
+    view: Annotated[str, typer.Argument(metavar="VIEW", help="A view: NAME is its newest version, NAME@1 another.")],
     start: Annotated[str | None, typer.Option(metavar="T", help="First tick; default where the view begins.")] = None,
     end: Annotated[str | None, typer.Option(metavar="T", help="Last tick, included; default where it ends.")] = None,
     chunk: Annotated[str, typer.Option(metavar="DURATION", help="Length of a chunk: 90d, 12h.")] = "90d",

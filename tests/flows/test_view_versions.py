@@ -115,6 +115,8 @@ def test_view_versions_story(spark: Any, cassandra_endpoint: Endpoint, project: 
         _rollback_of_one_version_leaves_the_other_alone(story)
         story.clock.project = redefined(NEWER)
         _version_that_is_no_longer_defined_goes_on_answering(story)
+        story.clock.project = redefined(BOTH)
+        _version_that_comes_back_goes_on_from_where_it_was(story)
 
 
 def _version_1_is_published_and_read(project: Project, opened: ExitStack) -> Story:
@@ -208,3 +210,15 @@ def _version_that_is_no_longer_defined_goes_on_answering(story: Story) -> None:
     assert [one.mismatches for one in store.parity()] == [0]
     with pytest.raises(UsageError, match="There is no view 'spend@3'"):
         store.rollback("spend@3")
+    store.rollback("spend@1", to=record.revision)
+    story.holds(18.5, 14.0)
+
+
+def _version_that_comes_back_goes_on_from_where_it_was(story: Story) -> None:
+    store = story.project.store
+    plan = store.plan()
+    assert (plan.refusals, plan.describe()[0]) == ((), "+ view spend v1 (1 feature, daily)")
+    store.apply()
+    record = store.run("spend")
+    assert {one.reference: one.outcome for one in record.views} == {"spend@1": "published", "spend@2": "unchanged"}
+    story.holds(26.5, 14.0)
