@@ -23,10 +23,16 @@ from skewless import (
     WindowView,
     days,
 )
+from skewless.core.clock import ManualClock, SystemClock
+from skewless.core.run_record import RunRecord
 from skewless.core.time import duration_us
 from skewless.errors import ConfigError
+from skewless.flows.workshop import quiet
 from skewless.node import Endpoint
 from skewless.online.connection import session_for
+from skewless.registry.holder import Holder
+from skewless.registry.leases import LeaseLost, Leases
+from skewless.spark.read import head_version
 from tests.support.bits import bits
 from tests.support.project import USER, Project, at, open_project
 
@@ -58,6 +64,7 @@ HUGE = "ü" * 500_000
 #: Number, user, x, text: whatever a column of its type can hold.
 GOOD = [(1, 1, math.inf, HUGE), (2, 2, math.nan, ""), (3, 3, -0.0, "\x00\n'\"%$"), (4, 4, None, None)]
 GOOD += [(number, number, 1.0, "plain") for number in range(5, 200)]
+READ = len(GOOD) + 4
 
 
 @pytest.fixture(scope="module")
@@ -74,22 +81,33 @@ def project(spark: Any, cassandra_endpoint: Endpoint, tmp_path_factory: pytest.T
     opened.store.close()
 
 
-def test_values_that_cannot_be_used_are_set_aside_and_all_others_arrive_as_they_are(project: Project) -> None:
+@pytest.fixture(scope="module")
+def first_run(project: Project) -> RunRecord:
     yesterday, tomorrow = at("2024-03-01T12:00"), at("2024-03-03T12:00")
     rows = [(number, user, yesterday, x, text) for number, user, x, text in GOOD]
     rows += [(900, None, yesterday, 1.0, "no key"), (901, 5, None, 1.0, "no time"), (902, 5, tomorrow, 1.0, "future")]
     rows += [(903, 5, yesterday, 2.0**52, "too large a sum of units")]
-    columns = "number long, user_id long, at timestamp, x double, text string"
-    frame = project.shop.session.createDataFrame(rows, columns)
-    frame.write.format("delta").save(project.shop.source_path(NOTES))
+    assert len(rows) == READ
+    land(project, rows)
     project.store.apply()
-    outcomes = {one.view: one.counts for one in project.store.run().views}
+    record = project.store.run()
+    project.store.move_clock(LATER)
+    return record
 
+
+def land(project: Project, rows: list[tuple[Any, ...]]) -> None:
+    frame = project.shop.session.createDataFrame(rows, "number long, user_id long, at timestamp, x double, text string")
+    frame.write.format("delta").mode("append").save(project.shop.source_path(NOTES))
+
+
+def test_values_that_cannot_be_used_are_set_aside_and_all_others_arrive_as_they_are(
+    project: Project, first_run: RunRecord
+) -> None:
+    outcomes = {one.view: one.counts for one in first_run.views}
     # for a sum infinity, NaN and what passes 2**53 millionths are no numbers
     assert {view: counts["quarantined"] for view, counts in outcomes.items()} == {"last_note": 3, "total": 6}
     for counts in outcomes.values():
-        assert counts["read"] == len(rows) == counts["used"] + counts["quarantined"]
-    project.store.move_clock(LATER)
+        assert counts["read"] == READ == counts["used"] + counts["quarantined"]
     for number, user, x, text in GOOD[:4]:
         told, past = project.online(user).values, project.offline(user, LATER).values
         wanted = {"last_note:number": number, "last_note:x": x, "last_note:text": text}
@@ -99,10 +117,9 @@ def test_values_that_cannot_be_used_are_set_aside_and_all_others_arrive_as_they_
     (certificate,) = project.store.parity("scoring")
     assert certificate.mismatches == 0
 
-    _ledger_loses_a_generation(project)
 
-
-def _ledger_loses_a_generation(project: Project) -> None:
+@pytest.mark.usefixtures("first_run")
+def test_ledger_that_lost_a_generation_is_said_and_everything_is_compared(project: Project) -> None:
     """Readers go on; the next run says so, evaluates everything, and finds that nothing differs."""
     said: list[str] = []
     shop = project.shop
@@ -113,6 +130,7 @@ def _ledger_loses_a_generation(project: Project) -> None:
     (told,) = project.store.run("last_note").views
     assert told.outcome == "unchanged"
     assert any(f"generation {number}, which readers use, is missing in the ledger" in line for line in said)
+    shop.say = quiet
     assert project.online(5).values["last_note:number"] == 903
 
 
@@ -124,3 +142,30 @@ def test_clock_that_differs_too_much_from_the_stores_is_refused(project: Project
     link.check_clock(link.timeline.server_clock_us() + sign * (allowed_us - 30_000_000))
     with pytest.raises(ConfigError, match=r"differ by 3\d\d s, more than 300 s"):
         link.check_clock(link.timeline.server_clock_us() + sign * (allowed_us + 30_000_000))
+
+
+@pytest.mark.usefixtures("first_run")
+@pytest.mark.parametrize(("during", "user"), [("evaluating", 7), ("pushing", 8)])
+def test_paused_run_that_lost_its_lease_neither_commits_nor_publishes(project: Project, during: str, user: int) -> None:
+    """While it slept, its lease ended and somebody else took the project; that one's end lets the next run go on."""
+    shop = project.shop
+    later = Leases(shop.heads.objects.store, ManualClock(SystemClock().now_us() + 3_600_000_000))
+    taken = []
+
+    def sleeps(line: str) -> None:
+        if during in line and not taken:
+            other = Holder("nightly", "host-b", "another boot", 4242, "17")
+            taken.append(later.acquire("project-ci", holder=other, ttl=days(1)))
+
+    land(project, [(1_000, user, at("2024-03-01T18:00"), 7.0, "one more")])
+    revision, shop.say = project.online(user).revision, sleeps
+    history = head_version(shop.session, shop.tables(LAST).history)
+    with pytest.raises(LeaseLost):
+        project.store.run("last_note")
+    assert len(taken) == 1
+    later.release(taken[0])
+    shop.say = quiet
+    assert head_version(shop.session, shop.tables(LAST).history) == history + (during == "pushing")
+    assert project.online(user).revision == revision
+    assert project.store.run("last_note").outcome == "published"
+    assert project.online(user).values["last_note:number"] == 1_000
