@@ -19,6 +19,7 @@ from skewless.flows.situation import Situation
 from skewless.flows.workshop import Workshop
 from skewless.spark.changes import BARE, CHANGE, NEWEST, compared, newly_served, not_outdated
 from skewless.spark.evaluate import Evaluation, evaluate
+from skewless.spark.few import settled
 from skewless.spark.quarantine import set_aside
 from skewless.spark.span import Span
 from skewless.spark.value_tables import (
@@ -192,10 +193,10 @@ def served_now(situation: Situation, generations: Collection[int], entities: Dat
         entities: Keys, each once.
     """
     view, tables, keys = situation.view, situation.tables, list(situation.view.entity.key_names)
-    counted = of_generations(tables.read(tables.history), generations)
-    values = as_served(view, current(view, standing(view, counted.join(entities, keys, "left_semi"))))
+    asked, counted = settled(entities), of_generations(tables.read(tables.history), generations)
+    values = as_served(view, current(view, standing(view, counted.join(asked, keys, "left_semi"))))
     state = F.coalesce(STATE, F.lit(ABSENT)).alias(STATE)
-    return entities.join(values, keys, "left").select(*keys, EVENT_TIMESTAMP, *view.feature_names, state)
+    return asked.join(values, keys, "left").select(*keys, EVENT_TIMESTAMP, *view.feature_names, state)
 
 
 def current_values(situation: Situation, number: int | None) -> DataFrame:

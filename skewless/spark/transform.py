@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import reduce
+from typing import Any
 
 from pyspark.sql import Column, DataFrame, Observation
 from pyspark.sql import functions as F
@@ -110,9 +111,10 @@ class ObservedRows(Judged):
     observation: Observation
 
     def count(self) -> Tally:
-        """How many rows were read, and how many of them are bad; a job only when no action used the rows before."""
-        # asking an observation whose action never came would wait for ever
-        if not self.observation._jo.future().isCompleted():  # type: ignore[union-attr]  # set by `observe`
+        """How many rows were read, and how many of them are bad; a job only when no action told."""
+        seen: Any = self.observation._jo  # set by `observe`
+        # one whose action never came would be waited for for ever; an action that needed no row of them tells nothing
+        if not seen.future().isCompleted() or not seen.getRow().length():
             return Judged(self.rows, self.faults, self.start_us).count()
         return Tally.of(self.observation.get)
 

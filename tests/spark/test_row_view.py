@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
 
 from skewless.core.dtypes import Float64, Int64, Timestamp
 from skewless.core.entity import Entity
@@ -77,6 +78,16 @@ def test_rows_without_key_or_time_and_of_the_future_are_set_aside(spark: SparkSe
     assert parts.count() == Tally(4, 3, next_us=DAY_US + 1)
     found = {row["_errors"][0]["rule"] for row in parts.quarantined.collect()}
     assert found == {"null_key", "null_event_time", "future_event"}
+
+
+def test_rows_are_counted_with_the_first_action_and_otherwise_by_a_job(spark: SparkSession) -> None:
+    rows = frame(spark, RAW, [(None, DAY, 1.0, 1, 1), (2, DAY, 2.0, 2, 1)])
+    acts = (lambda used: used.collect(), lambda used: used.filter(F.lit(False)).collect(), lambda _: None)
+    for act in acts:
+        parts = transformed(view_of(), rows, start_us=DAY_US).observed()
+        act(parts.used)
+        # the second action needs no row, so that Spark leaves the counting out
+        assert parts.count() == Tally(2, 1)
 
 
 @pytest.mark.parametrize(

@@ -132,7 +132,8 @@ def _refused(project: Project) -> None:
 
 
 def _generations(project: Project) -> list[Generation]:
-    return [replace(one, run_id="") for one in project.shop.ledger.generations()]
+    # each project has tables of its own
+    return [replace(one, run_id="", source_ids={}) for one in project.shop.ledger.generations()]
 
 
 def _timelines(project: Project) -> list[Revision]:
