@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from time import perf_counter
 
-from skewless.core.generation import Generation, GenerationState, newest_states
+from skewless.core.generation import Generation, GenerationState, newest_states, next_number
 from skewless.core.run_record import RunRecord, ViewOutcome
+from skewless.core.time import duration_us
 from skewless.core.timeline import Pointer, Revision, Timeline
 from skewless.core.view import FeatureView
 from skewless.flows.records import keep, new_run_id, note
@@ -86,6 +87,12 @@ class Attempt:
                 self.shop, view, timeline=self.timeline, applied=self.applied, generations=self.known
             )
         return self.situations[view.reference]
+
+    def next_number(self) -> int:
+        """The number of a generation that this attempt begins; it has to be recorded before anything is written."""
+        skew_us = duration_us(self.shop.settings.clock.max_skew)
+        greatest = max((one.number for one in self.known), default=0)
+        return next_number(greatest, now_us=self.shop.clock.now_us(), skew_us=skew_us)
 
     def take_up(self, generations: Iterable[Generation]) -> None:
         """Go on with generations that an earlier process left."""

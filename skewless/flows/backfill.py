@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from pyspark.sql import functions as F
 
 from skewless.core.failpoints import Failpoint, reached
-from skewless.core.generation import Chunks, Generation, GenerationState, next_number
+from skewless.core.generation import Chunks, Generation, GenerationState
 from skewless.core.names import GENERATION
 from skewless.core.run_record import RunRecord
 from skewless.core.time import days, duration_us, format_instant, from_us, to_us
@@ -135,11 +135,7 @@ def _planned(attempt: Attempt, situation: Situation, wanted: Wanted) -> Generati
         message = f"An earlier run left view '{name}' unfinished. `skewless run {name}` settles it."
         raise UsageError(message)
     refuse_changed(shop, [view], attempt.applied)
-    number = next_number(
-        max((one.number for one in attempt.known), default=0),
-        now_us=shop.clock.now_us(),
-        skew_us=duration_us(shop.settings.clock.max_skew),
-    )
+    number = attempt.next_number()
     if situation.pointer is None:
         if wanted.end is not None and not view.has_ticks:
             raise UsageError(f"View '{view.name}' has no history yet: it is filled up to now. Leave --end out.")

@@ -9,11 +9,10 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from skewless.core.failpoints import Failpoint, reached
-from skewless.core.generation import Generation, GenerationState, next_number
+from skewless.core.generation import Generation, GenerationState
 from skewless.core.names import FLAG
 from skewless.core.resolver import RETRACTED
 from skewless.core.run_record import RunRecord
-from skewless.core.time import duration_us
 from skewless.core.timeline import Timeline
 from skewless.errors import NothingToDo, UsageError
 from skewless.flows.attempt import Attempt, leased
@@ -89,14 +88,9 @@ def _last_before(known: Iterable[Generation], situation: Situation, first: int) 
 def _numbered(attempt: Attempt, before: Generation) -> Generation:
     """A generation that counts as evaluated where another one left off."""
     shop = attempt.shop
-    number = next_number(
-        max(one.number for one in attempt.known),
-        now_us=shop.clock.now_us(),
-        skew_us=duration_us(shop.settings.clock.max_skew),
-    )
     generation = replace(
         before,
-        number=number,
+        number=attempt.next_number(),
         state=GenerationState.PLANNED,
         through_us=_held_until(attempt.timeline, before),
         history_version=-1,

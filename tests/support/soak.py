@@ -236,4 +236,5 @@ def _opened(spark: SparkSession, endpoint: Endpoint, folder: Path, keyspace: str
 
 def _run(project: Project) -> None:
     with suppress(NothingToDo):
-        project.store.run()
+        # a snapshot that looks back on a day without orders says of nobody anything
+        project.store.run(accept={"breaker.empty_publish": "every answer is compared"})
