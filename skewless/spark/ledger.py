@@ -91,10 +91,13 @@ class Ledger:
         if rows:
             # one partition: a ledger's commit is one small file
             frame = self.session.createDataFrame(rows, schema).coalesce(1)
-            frame.write.format("delta").mode("append").options(**_PROPERTIES).save(self.path(name))
+            once = frame.write.format("delta").mode("append").options(**_PROPERTIES)
+            # a ledger that an earlier release made gets the columns that came since
+            once.option("mergeSchema", "true").save(self.path(name))
 
 
 def _generation(row: Row) -> Generation:
+    chunks = row.asDict().get("chunks")
     return Generation(
         number=row["number"],
         view=row["view"],
@@ -110,7 +113,7 @@ def _generation(row: Row) -> Generation:
         run_id=row["run_id"],
         kind=row["kind"],
         counts=json.loads(row["counts"]),
-        chunks=None if row["chunks"] is None else Chunks(**json.loads(row["chunks"])),
+        chunks=None if chunks is None else Chunks(**json.loads(chunks)),
     )
 
 
