@@ -46,7 +46,8 @@ def run(desk: Desk, views: Views = None, through: Through = None, now: Now = Non
     """Materialize, validate, push and publish views in one revision.
 
     Readers see all of it or nothing. When the gate refuses a view, nothing becomes visible (exit code 10); when no
-    source changed and no tick came due, nothing is done (11); a killed run is settled by the next one.
+    source changed and no tick came due, nothing is done (11); when published values or the ledger were changed from
+    outside, nothing is built on them (14). A killed run is settled by the next one.
 
     For example:
 

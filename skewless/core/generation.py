@@ -87,10 +87,10 @@ class Generation:
         fingerprint: Of the definition that computed it.
         sources: Source name → pinned Delta version.
         source_ids: Source name → identity of the table that had that version.
-        history_version: Delta version of history that holds its rows.
-        served_version: Delta version of served that holds its rows.
+        history_version: Delta version of history that holds its rows; until there are any, the one it was planned on.
+        served_version: Delta version of served that holds its rows; until there are any, the one it was planned on.
         run_id: The run that made it.
-        kind: materialize, backfill or revert.
+        kind: materialize, backfill, revert; or restored, of which only what readers were told is known.
         counts: What was read, used, set aside, written.
         chunks: The range of a backfill, and how far it is.
     """

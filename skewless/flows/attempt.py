@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -13,11 +13,14 @@ from skewless.core.run_record import RunRecord, ViewOutcome
 from skewless.core.time import duration_us
 from skewless.core.timeline import Pointer, Revision, Timeline
 from skewless.core.view import FeatureView
+from skewless.errors import ContractBroken
 from skewless.flows.records import keep, new_run_id, note
 from skewless.flows.recover import give_up, settle, synced_timeline
 from skewless.flows.situation import Situation, situation
+from skewless.flows.soundness import HISTORY, LEDGER, lost_generations, refuse_lost, refuse_strange
 from skewless.flows.workshop import Workshop
 from skewless.registry.compiled import AppliedProject
+from skewless.spark.value_tables import Heads
 from skewless.validation.verdict import Verdict
 
 
@@ -48,6 +51,7 @@ class Attempt:
         known: Every generation of the ledger.
         run_id: Its name.
         started_us: When it began.
+        accept: Check → reason for going on in spite of its failure.
         generations: `name@version` → its generation, in its newest state.
         pointers: `name@version` → what the run's revision will say of it.
         verdicts: `name@version` → what the gate said.
@@ -62,6 +66,7 @@ class Attempt:
     known: tuple[Generation, ...]
     run_id: str
     started_us: int
+    accept: Mapping[str, str] = field(default_factory=dict)
     begun: float = field(default_factory=perf_counter)
     situations: dict[str, Situation] = field(default_factory=dict)
     generations: dict[str, Generation] = field(default_factory=dict)
@@ -71,22 +76,54 @@ class Attempt:
     pushed: dict[str, int] = field(default_factory=dict)
 
     @staticmethod
-    def begin(shop: Workshop, command: str) -> Attempt:
-        """Look at where the project stands, after finishing what an earlier process did not get to write down."""
+    def begin(shop: Workshop, command: str, accept: Mapping[str, str] | None = None) -> Attempt:
+        """Look at where the project stands, after finishing what an earlier process did not get to write down.
+
+        Raises:
+            ContractBroken: The ledger does not know a generation that was published.
+        """
         applied, ledger = shop.applied(), shop.ledger
         with ThreadPoolExecutor(1) as beside:
             generations = beside.submit(ledger.generations)
             timeline = synced_timeline(shop)
-        known = settle(shop, generations.result(), timeline=timeline, applied=applied)
-        return Attempt(shop, command, timeline, applied, known, new_run_id(shop), shop.clock.now_us())
+        known, reasons, run_id = generations.result(), dict(accept or {}), new_run_id(shop)
+        lost = lost_generations(known, timeline, run_id=run_id)
+        if LEDGER not in reasons:
+            refuse_lost(lost, path=ledger.path("generations"))
+        ledger.record(lost)
+        known = settle(shop, newest_states((*known, *lost)), timeline=timeline, applied=applied)
+        return Attempt(shop, command, timeline, applied, known, run_id, shop.clock.now_us(), reasons)
 
     def look_up(self, view: FeatureView) -> Situation:
-        """The situation of a view, looked up once."""
+        """The situation of a view, looked up once.
+
+        Raises:
+            ContractBroken: Its published values were changed from outside.
+        """
         if view.reference not in self.situations:
-            self.situations[view.reference] = situation(
-                self.shop, view, timeline=self.timeline, applied=self.applied, generations=self.known
-            )
+            found = situation(self.shop, view, timeline=self.timeline, applied=self.applied, generations=self.known)
+            heads = found.tables.heads()
+            self.situations[view.reference] = replace(found, looked=heads, is_suspect=self._is_suspect(found, heads))
         return self.situations[view.reference]
+
+    def _is_suspect(self, found: Situation, heads: Heads) -> bool:
+        """True when published values were changed from outside, and somebody gave a reason to evaluate all of them."""
+        if found.last is None:
+            return False
+        try:
+            refuse_strange(found, heads)
+        except ContractBroken as broken:
+            # other commands would build on what they do not evaluate
+            if self.command != "run" or HISTORY not in self.accept:
+                raise
+            self.shop.say(f"Accepted, for {self.accept[HISTORY]}: {broken}")
+            return True
+        return False
+
+    @property
+    def gate_accept(self) -> dict[str, str]:
+        """What of `accept` is for the gate."""
+        return {check: reason for check, reason in self.accept.items() if check not in {LEDGER, HISTORY}}
 
     def next_number(self) -> int:
         """The number of a generation that this attempt begins; it has to be recorded before anything is written."""
@@ -165,8 +202,15 @@ class Attempt:
             revision=revision.number if revision else None,
             visible_from_us=revision.visible_from_us if revision else None,
             views=tuple(self._outcome(view) for view in self.situations),
-            message=message,
+            message=" ".join([message, *(f"Accepted: {check} ({self.accept[check]})." for check in self._accepted)]),
         )
+
+    @property
+    def _accepted(self) -> list[str]:
+        """The checks of the contract that this attempt had to go on in spite of."""
+        has_lost = any(one.kind == "restored" and one.run_id == self.run_id for one in self.known)
+        is_suspect = any(one.is_suspect for one in self.situations.values())
+        return [check for check, failed in ((LEDGER, has_lost), (HISTORY, is_suspect)) if failed]
 
     def _outcome(self, view: str) -> ViewOutcome:
         generation, verdict = self.generations.get(view), self.verdicts.get(view)

@@ -17,14 +17,14 @@ from skewless.core.view import FeatureView, SnapshotView
 from skewless.errors import NothingToDo, UsageError
 from skewless.flows.attempt import Attempt, leased
 from skewless.flows.due import NEXT_EVENT
-from skewless.flows.materialize import append_served, served_now, still_leased
+from skewless.flows.materialize import append_served, counted, plan, served_now, still_leased
 from skewless.flows.situation import Situation, unfinished, waiting
+from skewless.flows.soundness import refuse_strange
 from skewless.flows.stages import onwards, works_due
 from skewless.flows.unapplied import refuse_changed
 from skewless.flows.workshop import Workshop
 from skewless.spark.changes import BARE, CHANGE, NEWEST, compared, newly_served
 from skewless.spark.evaluate_range import Range, evaluate_range, first_us
-from skewless.spark.quarantine import set_aside
 from skewless.spark.read import PinnedSource, pin
 from skewless.spark.value_tables import of_generations
 
@@ -71,7 +71,7 @@ def backfill(
     """
     view = shop.definitions.view(name)
     with leased(shop, "backfill"):
-        attempt = Attempt.begin(shop, "backfill")
+        attempt = Attempt.begin(shop, "backfill", accept)
         situation = attempt.look_up(view)
         situation.refuse_when_rolled_back()
         begun = begun_backfill(attempt.known, view)
@@ -83,7 +83,7 @@ def backfill(
             _refuse_other_range(begun, wanted)
         attempt.take_up([begun])
         _fill(attempt, situation, begun)
-        return onwards(attempt, accept)
+        return onwards(attempt)
 
 
 def without_backfills(attempt: Attempt, views: tuple[FeatureView, ...], *, named: bool) -> tuple[FeatureView, ...]:
@@ -143,17 +143,10 @@ def _planned(attempt: Attempt, situation: Situation, wanted: Wanted) -> Generati
         pins, through_us = work.pins, work.through_us if view.has_ticks else number
     else:
         pins, through_us = _seen_pins(shop, situation), situation.pointer.through_us
-    generation = Generation(
-        number=number,
-        view=view.name,
-        version=view.version,
-        table=situation.served.table,
-        state=GenerationState.PLANNED,
+    generation = replace(
+        plan(situation, pins, number=number, through_us=through_us, run_id=attempt.run_id),
+        # without ticks too: as far as it was evaluated last, not up to this number
         through_us=through_us,
-        fingerprint=situation.served.fingerprint,
-        sources={name: pinned.version for name, pinned in pins.items()},
-        source_ids={name: pinned.table_id for name, pinned in pins.items()},
-        run_id=attempt.run_id,
         kind="backfill",
         counts=_begun_counts(situation),
         chunks=_chunks(shop, situation, pins, wanted, through_us),
@@ -199,8 +192,9 @@ def _chunks(
 def _seen_pins(shop: Workshop, situation: Situation) -> dict[str, PinnedSource]:
     """The sources as the last evaluation read them: with newer rows the next run would take them for evaluated."""
     seen = situation.seen
-    if seen is None:
-        raise UsageError(f"The ledger does not know the published generation of view '{situation.view.name}'.")
+    if seen is None or seen.kind == "restored":
+        name = shop.short(situation.view)
+        raise UsageError(f"Nobody knows on what view '{name}' was evaluated last. `skewless run {name}` settles it.")
     return {name: _pinned(shop, situation.view, seen, name) for name in seen.sources}
 
 
@@ -267,22 +261,24 @@ def _chunk(
         statements = changes.filter(F.col(CHANGE).isNotNull()).drop(CHANGE, NEWEST, BARE)
         version = tables.append_chunk(statements, generation=generation.number, chunk=number, run_id=generation.run_id)
         reached(Failpoint.BACKFILL_HISTORY)
-    read = evaluation.judged.count()
-    if read.bad:
-        still_leased(shop)
-        set_aside(evaluation.judged.quarantined, tables, generation, writer=f"quarantine chunk {number}")
+        refuse_strange(situation, replace(situation.looked, history=version), also=[generation.number])
     told = {kind: tally.get(kind, 0) for kind in ("new", "corrected", "retracted")}
-    told |= {"read": read.read, "quarantined": read.bad, "used": read.read - read.bad}
-    counts = {**generation.counts, **{name: generation.counts[name] + count for name, count in told.items()}}
-    later = [one for one in (counts.get(NEXT_EVENT), read.next_us) if one is not None]
+    told |= counted(shop, situation, evaluation.judged, generation, writer=f"quarantine chunk {number}")
     until = format_instant(from_us(until_us))
     shop.say(f"{shop.short(view)}: chunk {number + 1} of {chunks.count}, until {until}: {_changes(told)}.")
     return replace(
         generation,
         history_version=version,
-        counts={**counts, **({NEXT_EVENT: min(later)} if later else {})},
+        counts=_added(generation.counts, told),
         chunks=replace(chunks, done=number + 1),
     )
+
+
+def _added(before: Mapping[str, int], told: Mapping[str, int]) -> dict[str, int]:
+    """Counts add up; of the events of the future the earliest counts."""
+    found = {name: before.get(name, 0) + count for name, count in told.items()}
+    later = [counts[NEXT_EVENT] for counts in (before, told) if NEXT_EVENT in counts]
+    return {**before, **found, **({NEXT_EVENT: min(later)} if later else {})}
 
 
 def _changes(told: Mapping[str, int]) -> str:

@@ -14,7 +14,7 @@ from skewless.errors import UpstreamNotReady
 from skewless.flows.situation import Situation
 from skewless.flows.workshop import Workshop
 from skewless.spark.evaluate import Since, earliest_change_us, reached_us
-from skewless.spark.read import PinnedSource, pin
+from skewless.spark.read import PinnedSource, pin, read_source
 from skewless.spark.source_changes import changes_since
 
 #: Count of a generation: the earliest event that lay in its future.
@@ -67,9 +67,13 @@ class PinnedSources:
 
         Raises:
             SourceMissing: A source has no table.
+            SourceDrift: A source's table no longer has the columns that are declared.
         """
         sources = {source.name: source for view in views for source in view.sources}
         pins = {name: pin(shop.session, source, shop.source_path(source)) for name, source in sources.items()}
+        for pinned in pins.values():
+            # before anything is compared with older versions, which would fail in other words
+            read_source(shop.session, pinned)
         return PinnedSources(shop.session, pins)
 
     def changes_since(self, name: str, version: int) -> DataFrame | None:
@@ -121,10 +125,7 @@ def due(
 def _changed(shop: Workshop, situation: Situation, sources: PinnedSources, *, through: int, now_us: int) -> Work | None:
     view, seen = situation.view, situation.seen
     pins = {source.name: sources.pins[source.name] for source in view.sources}
-    if situation.pointer is None or seen is None:
-        if situation.pointer is not None:
-            lost = f"generation {situation.pointer.generation}, which readers use, is missing in the ledger"
-            shop.say(f"{shop.short(view)}: {lost}; everything is evaluated and compared.")
+    if situation.pointer is None or seen is None or situation.is_suspect:
         return Work(situation, pins, None, through)
     before_us = situation.pointer.through_us
     moved = [name for name, pinned in pins.items() if not _has_read(seen, pinned)]
@@ -152,8 +153,8 @@ def _changes(
 ) -> dict[str, DataFrame] | None:
     """What changed in sources since the last evaluation; None when nobody can tell, so that all is to be evaluated."""
     seen = situation.seen
-    if seen is None or seen.kind == "revert":
-        # what a revert took back is not what the sources changed since
+    if seen is None or seen.kind in {"revert", "restored"}:
+        # what a revert took back is not what the sources changed since; of a restored one nobody knows what it read
         return None
     found = {}
     for name in moved:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 
@@ -16,12 +16,15 @@ from skewless.core.resolver import ABSENT
 from skewless.core.time import duration_us, format_instant, from_us
 from skewless.flows.due import NEXT_EVENT, Work
 from skewless.flows.situation import Situation
+from skewless.flows.soundness import refuse_strange
 from skewless.flows.workshop import Workshop
 from skewless.spark.changes import BARE, CHANGE, NEWEST, compared, newly_served, not_outdated
 from skewless.spark.evaluate import Evaluation, evaluate
 from skewless.spark.few import settled
 from skewless.spark.quarantine import set_aside
+from skewless.spark.read import PinnedSource
 from skewless.spark.span import Span
+from skewless.spark.transform import Judged
 from skewless.spark.value_tables import (
     as_served,
     current,
@@ -49,22 +52,40 @@ def number_works(
     generations = {}
     for work in works:
         previous = next_number(previous, now_us=now_us, skew_us=skew_us)
-        view = work.view
-        generations[view.reference] = Generation(
-            number=previous,
-            view=view.name,
-            version=view.version,
-            table=work.situation.served.table,
-            state=GenerationState.PLANNED,
-            through_us=work.through_us if view.has_ticks else previous,
-            fingerprint=work.situation.served.fingerprint,
-            sources={name: pinned.version for name, pinned in work.pins.items()},
-            source_ids={name: pinned.table_id for name, pinned in work.pins.items()},
-            run_id=run_id,
-        )
+        planned = plan(work.situation, work.pins, number=previous, through_us=work.through_us, run_id=run_id)
+        generations[work.view.reference] = planned
     shop.ledger.record(generations.values())
     reached(Failpoint.MATERIALIZE_PLANNED)
     return generations
+
+
+def plan(
+    situation: Situation, pins: Mapping[str, PinnedSource], *, number: int, through_us: int, run_id: str
+) -> Generation:
+    """A generation that is to be evaluated; nothing is recorded yet.
+
+    Args:
+        situation: The view.
+        pins: Source name → pinned source.
+        number: Its number.
+        through_us: The last tick; a view without ticks is evaluated up to the number.
+        run_id: The run.
+    """
+    view, served = situation.view, situation.served
+    return Generation(
+        number=number,
+        view=view.name,
+        version=view.version,
+        table=served.table,
+        state=GenerationState.PLANNED,
+        through_us=through_us if view.has_ticks else number,
+        fingerprint=served.fingerprint,
+        sources={name: pinned.version for name, pinned in pins.items()},
+        source_ids={name: pinned.table_id for name, pinned in pins.items()},
+        history_version=situation.looked.history,
+        served_version=situation.looked.served,
+        run_id=run_id,
+    )
 
 
 def materialize(shop: Workshop, work: Work, generation: Generation) -> Generation:
@@ -87,7 +108,9 @@ def materialize(shop: Workshop, work: Work, generation: Generation) -> Generatio
     )
     made = (_later if situation.counting else _first)(shop, work, evaluation, generation)
     # counted on the way: only now are the numbers there
-    return replace(made, counts={**made.counts, **_read_counts(shop, work, evaluation, generation)})
+    read = counted(shop, situation, evaluation.judged, generation)
+    later = [one for one in (read.get(NEXT_EVENT), evaluation.next_us) if one is not None]
+    return replace(made, counts={**made.counts, **read, **({NEXT_EVENT: min(later)} if later else {})})
 
 
 def _reach(work: Work) -> str:
@@ -149,6 +172,7 @@ def append_generation(
     still_leased(shop)
     history = tables.append(tables.history, statements, generation=number, run_id=run_id)
     reached(Failpoint.MATERIALIZE_HISTORY)
+    refuse_strange(situation, replace(situation.looked, history=history.version), also=[number])
     known = generation.counts
     counts = {**known, "new": history.rows - known["corrected"] - known["retracted"]}
     return append_served(shop, situation, served(), replace(generation, history_version=history.version, counts=counts))
@@ -164,6 +188,7 @@ def append_served(shop: Workshop, situation: Situation, rows: DataFrame, generat
     still_leased(shop)
     pushed = tables.append(tables.served, rows, generation=generation.number, run_id=generation.run_id)
     reached(Failpoint.MATERIALIZE_SERVED)
+    refuse_strange(situation, replace(situation.looked, served=pushed.version), also=[generation.number])
     counts = {**generation.counts, "served": pushed.rows}
     return replace(generation, state=GenerationState.MATERIALIZED, served_version=pushed.version, counts=counts)
 
@@ -207,15 +232,28 @@ def current_values(situation: Situation, number: int | None) -> DataFrame:
     return newest.filter(F.col(STATE) == "").drop(STATE)
 
 
-def _read_counts(shop: Workshop, work: Work, evaluation: Evaluation, generation: Generation) -> dict[str, int]:
-    tally = evaluation.judged.count()
+def counted(
+    shop: Workshop, situation: Situation, rows: Judged, generation: Generation, *, writer: str = "quarantine"
+) -> dict[str, int]:
+    """Count the rows that an evaluation read; those that it could not use go to quarantine.
+
+    Args:
+        shop: The workshop, holding the lease.
+        situation: The view.
+        rows: Source rows, after the statements were used.
+        generation: The generation.
+        writer: Whose rows they are: those of a chunk are its own.
+
+    Returns:
+        `read`, `quarantined` and `used`, which is their difference; and when the earliest event of the future comes.
+    """
+    tally = rows.count()
     if tally.bad:
-        shop.say(f"{shop.short(work.view)}: {tally.bad} of {tally.read} rows go to quarantine.")
+        shop.say(f"{shop.short(situation.view)}: {tally.bad:,} of {tally.read:,} rows go to quarantine.")
         still_leased(shop)
-        set_aside(evaluation.judged.quarantined, work.situation.tables, generation)
+        set_aside(rows.quarantined, situation.tables, generation, writer=writer)
         reached(Failpoint.MATERIALIZE_QUARANTINED)
-    later = [one for one in (tally.next_us, evaluation.next_us) if one is not None]
-    next_event = {NEXT_EVENT: min(later)} if later else {}
+    next_event = {} if tally.next_us is None else {NEXT_EVENT: tally.next_us}
     return {"read": tally.read, "quarantined": tally.bad, "used": tally.read - tally.bad, **next_event}
 
 

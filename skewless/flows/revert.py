@@ -44,16 +44,16 @@ def revert(shop: Workshop, name: str, bad: Iterable[int] = (), *, accept: Mappin
     """
     view = shop.definitions.view(name)
     with leased(shop, "revert"):
-        attempt = Attempt.begin(shop, "revert")
+        attempt = Attempt.begin(shop, "revert", accept)
         situation = attempt.look_up(view)
         taken = _taken_back(situation, frozenset(bad))
         before = _last_before(attempt.known, situation, min(taken))
         attempt.generations = {one.reference: one for one in left_behind(shop, attempt.known, [view])}
         attempt.give_up()
-        attempt.generations = {view.reference: _numbered(attempt, before)}
+        attempt.generations = {view.reference: _numbered(attempt, situation, before)}
         with given_up_on_error(attempt), attempt.timed(view.reference, "materialize"):
             attempt.moved([_restate(shop, situation, attempt.generations[view.reference], taken)])
-        return onwards(attempt, accept, kind="revert")
+        return onwards(attempt, kind="revert")
 
 
 def _taken_back(situation: Situation, bad: frozenset[int]) -> frozenset[int]:
@@ -85,7 +85,7 @@ def _last_before(known: Iterable[Generation], situation: Situation, first: int) 
     return before[-1]
 
 
-def _numbered(attempt: Attempt, before: Generation) -> Generation:
+def _numbered(attempt: Attempt, situation: Situation, before: Generation) -> Generation:
     """A generation that counts as evaluated where another one left off."""
     shop = attempt.shop
     generation = replace(
@@ -93,8 +93,8 @@ def _numbered(attempt: Attempt, before: Generation) -> Generation:
         number=attempt.next_number(),
         state=GenerationState.PLANNED,
         through_us=_held_until(attempt.timeline, before),
-        history_version=-1,
-        served_version=-1,
+        history_version=situation.looked.history,
+        served_version=situation.looked.served,
         run_id=attempt.run_id,
         kind="revert",
         counts={},

@@ -57,19 +57,19 @@ def run(
     names = tuple(names)
     views = shop.chosen_views(names)
     with leased(shop, "run"):
-        attempt, finished = Attempt.begin(shop, "run"), None
+        attempt, finished = Attempt.begin(shop, "run", accept), None
         views = without_backfills(attempt, views, named=bool(names))
         for view in views:
             attempt.look_up(view).refuse_when_rolled_back()
         left = left_behind(shop, attempt.known, views)
         if left or attempt.echoes():
-            finished = _finish(attempt, left, through, accept)
-            attempt = Attempt.begin(shop, "run")
+            finished = _finish(attempt, left, through)
+            attempt = Attempt.begin(shop, "run", accept)
         try:
             with given_up_on_error(attempt):
                 works = works_due(attempt, views, through)
                 compute(attempt, works, planned(attempt, works))
-            return onwards(attempt, accept)
+            return onwards(attempt)
         except (NothingToDo, UpstreamNotReady) as nothing:
             if finished is None:
                 raise
@@ -94,7 +94,7 @@ def run_stage(
     names = tuple(names)
     views = shop.chosen_views(names)
     with leased(shop, stage):
-        attempt = Attempt.begin(shop, stage)
+        attempt = Attempt.begin(shop, stage, accept)
         views = without_backfills(attempt, views, named=bool(names))
         if stage == "materialize":
             with given_up_on_error(attempt):
@@ -103,7 +103,7 @@ def run_stage(
             _take_up(attempt, views, stage)
         if stage == "validate":
             with given_up_on_error(attempt):
-                validate(attempt, accept)
+                validate(attempt)
             attempt.moved(tuple(attempt.generations.values()))
         elif stage == "push":
             push(attempt)
@@ -113,9 +113,7 @@ def run_stage(
         return attempt.record(stage, message=f"{stage} of {done} is done; nothing became visible.")
 
 
-def _finish(
-    attempt: Attempt, left: Iterable[Generation], through: datetime | None, accept: Mapping[str, str] | None
-) -> RunRecord | None:
+def _finish(attempt: Attempt, left: Iterable[Generation], through: datetime | None) -> RunRecord | None:
     """Finish what a killed run, or single stages, left; None when it was given up instead."""
     attempt.take_up(left)
     begun = attempt.those_in(_State.PLANNED)
@@ -130,7 +128,7 @@ def _finish(
     )
     with given_up_on_error(attempt):
         compute(attempt, works, {one.reference: one for one in begun})
-    return onwards(attempt, accept)
+    return onwards(attempt)
 
 
 def _as_planned(attempt: Attempt, begun: tuple[Generation, ...], through: datetime | None) -> list[Work] | None:

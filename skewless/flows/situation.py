@@ -12,7 +12,9 @@ from skewless.core.view import FeatureView
 from skewless.errors import UsageError
 from skewless.flows.workshop import Workshop
 from skewless.registry.compiled import AppliedProject
-from skewless.spark.value_tables import ValueTables
+from skewless.spark.value_tables import Heads, ValueTables
+
+_GIVEN_UP = {GenerationState.REFUSED, GenerationState.ABORTING, GenerationState.PURGED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,9 @@ class Situation:
         published: Every generation of its table that some revision pointed at.
         last: The generation that the pointer names.
         seen: The newest evaluation: `last`, or a later one that changed nothing.
+        known: Every generation of it that the ledger knows, whatever became of it.
+        looked: The versions of its tables up to which they are known to be what generations made them.
+        is_suspect: True when they are not, and somebody took that upon himself: everything is to be evaluated.
     """
 
     view: FeatureView
@@ -36,6 +41,9 @@ class Situation:
     published: frozenset[int]
     last: Generation | None
     seen: Generation | None
+    known: frozenset[int]
+    looked: Heads
+    is_suspect: bool = False
 
     @property
     def counting(self) -> frozenset[int]:
@@ -92,7 +100,15 @@ def situation(
         published=timeline.published(view.reference, served.table),
         last=last,
         seen=last if last is None else max([last, *(one for one in mine.values() if _is_echo(one, last))], key=_number),
+        known=frozenset(mine),
+        looked=_looked([one for one in mine.values() if one.table == served.table and one.state not in _GIVEN_UP]),
     )
+
+
+def _looked(standing: Iterable[Generation]) -> Heads:
+    """What a generation was planned on had been looked at, and so had what it wrote itself."""
+    found = [(one.history_version, one.served_version) for one in standing]
+    return Heads(max((history for history, _ in found), default=-1), max((served for _, served in found), default=-1))
 
 
 def _is_echo(one: Generation, last: Generation) -> bool:

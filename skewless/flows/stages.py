@@ -132,13 +132,14 @@ def _refuse_what_was_all_set_aside(attempt: Attempt, empty: list[Generation]) ->
         _refuse(attempt, f"More than {limit:.0%} of the rows went to quarantine: {told}.")
 
 
-def validate(attempt: Attempt, accept: Mapping[str, str] | None) -> None:
+def validate(attempt: Attempt) -> None:
     """Let the gate judge; that it accepted is for the next stage, or for the caller, to record."""
 
     def verdict(generation: Generation) -> Generation:
         name = generation.reference
         with attempt.timed(name, "validate"):
-            found, attempt.verdicts[name] = judge(attempt.shop, attempt.situations[name], generation, accept=accept)
+            situation = attempt.situations[name]
+            found, attempt.verdicts[name] = judge(attempt.shop, situation, generation, accept=attempt.gate_accept)
         return found
 
     judged = side_by_side(verdict, attempt.those_in(_State.MATERIALIZED))
@@ -191,10 +192,10 @@ def push(attempt: Attempt) -> None:
     reached(Failpoint.PUSH_VERIFIED)
 
 
-def onwards(attempt: Attempt, accept: Mapping[str, str] | None, *, kind: str = "publish") -> RunRecord:
+def onwards(attempt: Attempt, *, kind: str = "publish") -> RunRecord:
     """Validate, push and publish what was materialized."""
     with given_up_on_error(attempt):
-        validate(attempt, accept)
+        validate(attempt)
     attempt.note()
     push(attempt)
     return publish(attempt, kind=kind)

@@ -46,8 +46,8 @@ class Since:
 
     def span(self, through_us: int) -> Span:
         """The ticks to look at again, up to one."""
-        is_cut = self.reach_us is not None and self.reach_us < self.before_us
-        skipped = (int(self.reach_us or 0), self.before_us) if is_cut else None
+        reach_us = self.before_us if self.reach_us is None else self.reach_us
+        skipped = (reach_us, self.before_us) if reach_us < self.before_us else None
         return Span(self.after_us, until_us=through_us, skipped=skipped)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -52,30 +51,6 @@ def head_version(session: SparkSession, path: str) -> int:
     return int(_snapshot(session, path).version())
 
 
-def committed_rows(session: SparkSession, path: str, version: int, *, writer: str, number: int) -> int | None:
-    """How many rows a commit wrote; no job.
-
-    Args:
-        session: Spark.
-        path: Folder of the table.
-        version: Of the commit.
-        writer: The application that must have made it (`txnAppId`).
-        number: And its transaction (`txnVersion`).
-
-    Returns:
-        None when somebody else made that commit.
-    """
-    jvm: Any = session._jvm
-    log = _log(session, path)
-    file = jvm.org.apache.spark.sql.delta.util.FileNames.unsafeDeltaFile(log.logPath(), version)
-    lines = log.store().read(file, session._jsparkSession.sessionState().newHadoopConf()).mkString("\n").splitlines()
-    actions = [json.loads(line) for line in lines]
-    made = [action["txn"] for action in actions if "txn" in action]
-    if not any(one["appId"] == writer and one["version"] == number for one in made):
-        return None
-    return sum(int(one["commitInfo"]["operationMetrics"]["numOutputRows"]) for one in actions if "commitInfo" in one)
-
-
 def table_id(session: SparkSession, path: str) -> str:
     """The identity that Delta gave a table when it was created."""
     return str(_snapshot(session, path).metadata().id())
@@ -85,10 +60,11 @@ def _snapshot(session: SparkSession, path: str) -> Any:
     # DESCRIBE HISTORY and DESCRIBE DETAIL say the same, each with a job of its own: a hundred times slower
     jvm: Any = session._jvm
     nothing = jvm.scala.Option.empty()
-    return _log(session, path).update(False, nothing, nothing)  # noqa: FBT003 - Java takes no keywords
+    return delta_log(session, path).update(False, nothing, nothing)  # noqa: FBT003 - Java takes no keywords
 
 
-def _log(session: SparkSession, path: str) -> Any:
+def delta_log(session: SparkSession, path: str) -> Any:
+    """Delta's own log of a table, a Java object."""
     jvm: Any = session._jvm
     return jvm.org.apache.spark.sql.delta.DeltaLog.forTable(session._jsparkSession, path)
 

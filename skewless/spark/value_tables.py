@@ -17,9 +17,13 @@ from skewless.core.names import EVENT_TIMESTAMP, FLAG, GENERATION, STATE
 from skewless.core.resolver import RETRACTED
 from skewless.core.time import from_us
 from skewless.core.view import FeatureView
+from skewless.spark.commits import Commit, commit, is_changed_by
 from skewless.spark.dtypes import spark_type
 from skewless.spark.few import settled
-from skewless.spark.read import committed_rows, head_version, is_table, read_at
+from skewless.spark.read import head_version, is_table, read_at
+
+#: Writer of a chunk of a backfill, before its number.
+_CHUNK = "history chunk"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,14 @@ class Appended:
 
     version: int
     rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Heads:
+    """The newest Delta versions of history and served; -1 for a table that is not there."""
+
+    history: int
+    served: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +101,30 @@ class ValueTables:
                 self._create(path, self.columns(name))
                 reached(Failpoint.MATERIALIZE_TABLE)
 
+    def heads(self) -> Heads:
+        """Where both tables stand."""
+        history, served = (
+            head_version(self.session, path) if is_table(self.session, path) else -1
+            for path in (self.history, self.served)
+        )
+        return Heads(history, served)
+
+    def strange_commits(self, path: str, numbers: Collection[int], *, after: int, until: int) -> tuple[Commit, ...]:
+        """The commits that changed what history or served says, and that no generation made.
+
+        Args:
+            path: History or served.
+            numbers: Every generation of the view.
+            after: Delta version after which commits are looked at.
+            until: And until which, itself included.
+
+        Returns:
+            Those, by version; none when together they changed nothing. One that the log no longer has is strange.
+        """
+        found = [commit(self.session, path, version) for version in range(after + 1, until + 1)]
+        strange = tuple(one for one in found if one.files and not _is_ours(path, one, numbers))
+        return strange if is_changed_by(strange) else ()
+
     def _create(self, path: str, columns: Mapping[str, DType]) -> None:
         required = {*self.view.entity.key_names, GENERATION} | ({EVENT_TIMESTAMP} if path == self.history else set())
         body = ", ".join(
@@ -119,13 +155,13 @@ class ValueTables:
         Returns:
             The Delta version that holds them, and how many they are.
         """
-        table = path.rsplit("/", maxsplit=1)[-1]
+        table = PurePosixPath(path).name
         self._write(path, rows, writer=table, generation=generation, run_id=run_id)
         version = head_version(self.session, path)
-        count = committed_rows(self.session, path, version, writer=table, number=generation)
-        if count is None:
-            count = of_generations(self.read(path, version), [generation]).count()
-        return Appended(version, count)
+        made = commit(self.session, path, version)
+        if made.transactions.get(table) == generation:
+            return Appended(version, made.rows)
+        return Appended(version, of_generations(self.read(path, version), [generation]).count())
 
     def append_chunk(self, rows: DataFrame, *, generation: int, chunk: int, run_id: str) -> int:
         """Append one chunk of a generation to history; repeated, it is a no-op.
@@ -139,7 +175,7 @@ class ValueTables:
         Returns:
             A Delta version that holds them.
         """
-        self._write(self.history, rows, writer=f"history chunk {chunk}", generation=generation, run_id=run_id)
+        self._write(self.history, rows, writer=f"{_CHUNK} {chunk}", generation=generation, run_id=run_id)
         return head_version(self.session, self.history)
 
     @staticmethod
@@ -163,6 +199,13 @@ class ValueTables:
         if version is None:
             return self.session.read.format("delta").load(path)
         return read_at(self.session, path, version)
+
+
+def _is_ours(path: str, one: Commit, numbers: Collection[int]) -> bool:
+    """True when each of a commit's transactions is the writing of a generation, and there is one."""
+    writers = one.transactions
+    named = (writer == PurePosixPath(path).name or writer.startswith(_CHUNK) for writer in writers)
+    return bool(writers) and all(named) and set(writers.values()) <= set(numbers)
 
 
 def of_generations(rows: DataFrame, generations: Collection[int]) -> DataFrame:

@@ -17,7 +17,6 @@ from skewless.core.time import to_us
 from skewless.core.view import FeatureView
 from skewless.errors import NothingToDo, UsageError
 from skewless.node import Endpoint
-from skewless.online.connection import session_for
 from skewless.spark.evaluate import evaluate
 from skewless.spark.read import pin
 from skewless.spark.value_tables import of_generations, standing
@@ -77,10 +76,7 @@ def opened(spark: Any, cassandra_endpoint: Endpoint, tmp_path_factory: pytest.Te
     orders.write.format("delta").save(project.shop.source_path(ORDERS))
     project.store.move_clock(NOW)
     yield found
-    link = project.shop.online
-    assert link is not None
-    session_for(link.target).execute(f'DROP KEYSPACE "{found.keyspace}"', timeout=30)
-    project.store.close()
+    project.drop()
 
 
 def told(project: Project, view: FeatureView) -> list[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 import uuid
 from collections.abc import Iterator
 from typing import Any
@@ -25,14 +26,13 @@ from skewless import (
 )
 from skewless.core.clock import ManualClock, SystemClock
 from skewless.core.run_record import RunRecord
-from skewless.core.time import duration_us
+from skewless.core.vector import Status
 from skewless.errors import ConfigError
 from skewless.flows.workshop import quiet
 from skewless.node import Endpoint
-from skewless.online.connection import session_for
 from skewless.registry.holder import Holder
 from skewless.registry.leases import LeaseLost, Leases
-from skewless.spark.read import head_version
+from skewless.spark.read import SourceDrift, head_version
 from tests.support.bits import bits
 from tests.support.project import USER, Project, at, open_project
 
@@ -75,10 +75,7 @@ def project(spark: Any, cassandra_endpoint: Endpoint, tmp_path_factory: pytest.T
     opened = open_project(spark, cassandra_endpoint, folder, keyspace, definitions=definitions)
     opened.store.move_clock(NOW)
     yield opened
-    link = opened.shop.online
-    assert link is not None
-    session_for(link.target).execute(f'DROP KEYSPACE "{keyspace}"', timeout=30)
-    opened.store.close()
+    opened.drop()
 
 
 @pytest.fixture(scope="module")
@@ -119,29 +116,93 @@ def test_values_that_cannot_be_used_are_set_aside_and_all_others_arrive_as_they_
 
 
 @pytest.mark.usefixtures("first_run")
-def test_ledger_that_lost_a_generation_is_said_and_everything_is_compared(project: Project) -> None:
-    """Readers go on; the next run says so, evaluates everything, and finds that nothing differs."""
-    said: list[str] = []
-    shop = project.shop
-    path, number = shop.ledger.path("generations"), project.online(5).generation["last_note"]
-    shop.session.sql(f"ALTER TABLE delta.`{path}` SET TBLPROPERTIES ('delta.appendOnly' = 'false')")
-    shop.session.sql(f"DELETE FROM delta.`{path}` WHERE number = {number}")
-    shop.say = said.append
-    (told,) = project.store.run("last_note").views
-    assert told.outcome == "unchanged"
-    assert any(f"generation {number}, which readers use, is missing in the ledger" in line for line in said)
-    shop.say = quiet
-    assert project.online(5).values["last_note:number"] == 903
+@pytest.mark.parametrize(
+    ("user", "ddl", "how"),
+    [
+        (11, "number long, user_id long, at timestamp, text string", "has no column 'x'"),
+        (14, "number long, user_id long, at timestamp, x string, text string", "declares 'x' as float64"),
+    ],
+    ids=["lost a column", "changed its type"],
+)
+def test_source_that_drifted_is_refused_by_the_run_and_goes_on_when_it_is_mended(
+    project: Project, user: int, ddl: str, how: str
+) -> None:
+    session, path = project.shop.session, project.shop.source_path(NOTES)
+    before, planned = head_version(session, path), project.shop.ledger.generations()
+    rows = session.createDataFrame([], ddl)
+    rows.write.format("delta").mode("overwrite").option("overwriteSchema", "true").save(path)
+    with pytest.raises(SourceDrift, match=rf"Source 'notes' .*{how}"):
+        project.store.run("last_note")
+    assert project.shop.ledger.generations() == planned
+    session.sql(f"RESTORE TABLE delta.`{path}` TO VERSION AS OF {before}")
+    land(project, [(2_000, user, at("2024-03-01T18:00"), 1.5, "mended")])
+    assert project.store.run("last_note").views[0].counts["retracted"] == 0
+    assert project.online(user).values["last_note:number"] == 2_000
 
 
-@pytest.mark.parametrize("sign", [-1, 1], ids=["behind", "ahead"])
-def test_clock_that_differs_too_much_from_the_stores_is_refused(project: Project, sign: int) -> None:
+@pytest.mark.usefixtures("first_run")
+def test_source_that_gained_a_column_is_read_as_before(project: Project) -> None:
+    ddl = "number long, user_id long, at timestamp, x double, text string, more string"
+    rows = project.shop.session.createDataFrame([(3_000, 12, at("2024-03-01T18:00"), 1.5, "wide", "unseen")], ddl)
+    path = project.shop.source_path(NOTES)
+    rows.write.format("delta").mode("append").option("mergeSchema", "true").save(path)
+    assert project.store.run("last_note").views[0].counts["new"] == 1
+    assert project.online(12).values["last_note:number"] == 3_000
+
+
+@pytest.mark.usefixtures("first_run")
+def test_source_that_was_replaced_is_said_and_evaluated_as_a_whole(project: Project) -> None:
+    """Its versions start anew: what changed since an older one of the other table would be an answer to nothing."""
+    session, path = project.shop.session, project.shop.source_path(NOTES)
+    session.read.format("delta").load(path).where("user_id != 190").localCheckpoint().createOrReplaceTempView("kept")
+    shutil.rmtree(path)
+    session.sql(f"CREATE TABLE delta.`{path}` USING delta AS SELECT * FROM kept")
+    told: list[str] = []
+    project.shop.say = told.append
+    (outcome,) = project.store.run("last_note").views
+    project.shop.say = quiet
+    assert any("source 'notes' was replaced by another table" in line for line in told)
+    assert (outcome.counts["new"], outcome.counts["retracted"]) == (0, 1)
+    assert project.online(190).status["last_note:number"] is Status.NOT_FOUND
+    assert project.online(189).values["last_note:number"] == 189
+
+
+@pytest.mark.parametrize("seconds", [-330, 330], ids=["behind", "ahead"])
+def test_clock_that_differs_too_much_from_the_stores_is_refused(
+    project: Project, spark: Any, cassandra_endpoint: Endpoint, seconds: int
+) -> None:
     link = project.shop.online
     assert link is not None
-    allowed_us = duration_us(project.shop.settings.clock.max_skew)
-    link.check_clock(link.timeline.server_clock_us() + sign * (allowed_us - 30_000_000))
-    with pytest.raises(ConfigError, match=r"differ by 3\d\d s, more than 300 s"):
-        link.check_clock(link.timeline.server_clock_us() + sign * (allowed_us + 30_000_000))
+    variables = {"SKEWLESS__CLOCK__KIND": "system"}
+    folder, keyspace, definitions = project.folder, link.target.keyspace, project.shop.definitions
+    other = open_project(spark, cassandra_endpoint, folder, keyspace, definitions=definitions, variables=variables)
+    other.shop.clock = ManualClock(SystemClock().now_us() + seconds * 1_000_000)
+    with pytest.raises(ConfigError, match=r"differ by 3[23]\d s, more than 300 s"):
+        other.store.run()
+    other.store.close()
+
+
+@pytest.mark.usefixtures("first_run")
+def test_clock_behind_the_last_generation_numbers_on_or_is_refused(project: Project) -> None:
+    shop = project.shop
+    land(project, [(4_000, 13, at("2024-03-01T18:00"), 1.5, "late")])
+    clock, before = shop.clock, project.online(13)
+    last_us, known = shop.ledger.generations()[-1].number, len(shop.ledger.generations())
+    try:
+        shop.clock = ManualClock(last_us - 301_000_000)
+        with pytest.raises(ConfigError, match=r"The clock lies 301 s behind the last generation, more than .* 300 s"):
+            project.store.run("last_note")
+        assert len(shop.ledger.generations()) == known
+        shop.clock = ManualClock(last_us - 60_000_000)
+        record = project.store.run("last_note")
+    finally:
+        shop.clock = clock
+    assert record.visible_from_us is not None
+    clock.wait_until(record.visible_from_us)
+    assert record.views[0].generation == last_us + 1
+    assert record.visible_from_us > last_us
+    assert project.online(13).revision == before.revision + 1
+    assert project.online(13).values["last_note:number"] == 4_000
 
 
 @pytest.mark.usefixtures("first_run")

@@ -25,7 +25,6 @@ from skewless.core.vector import Status
 from skewless.flows.online_reading import open_client
 from skewless.flows.point_in_time import pinned
 from skewless.node import Endpoint
-from skewless.online.connection import session_for
 from tests.support.bits import bits
 from tests.support.project import LAST_ORDER, ORDERS, SPEND, Project, at, open_project
 
@@ -96,10 +95,7 @@ def project(spark: Any, cassandra_endpoint: Endpoint, tmp_path_factory: pytest.T
     folder = tmp_path_factory.mktemp("scenario")
     opened = open_project(spark, cassandra_endpoint, folder, keyspace, definitions=definitions)
     yield opened
-    link = opened.shop.online
-    assert link is not None
-    session_for(link.target).execute(f'DROP KEYSPACE "{keyspace}"', timeout=30)
-    opened.store.close()
+    opened.drop()
 
 
 def rows(project: Project, orders: Orders) -> Any:

@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 
 from skewless.node import Endpoint
-from skewless.online.connection import session_for
 from tests.support.soak import Soak
 
 pytestmark = [pytest.mark.spark, pytest.mark.cassandra, pytest.mark.slow]
@@ -33,10 +32,7 @@ def test_every_answer_of_a_soaked_project_is_what_the_rule_says(
         keyspace = f"soak_{uuid.uuid4().hex[:8]}"
         life = Soak(spark, cassandra_endpoint, tmp_path / str(seed), keyspace, seed=seed)
         life.live_until(min(end, time.monotonic() + OF_ONE_LIFE))
-        link = life.project.shop.online
-        assert link is not None
-        session_for(link.target).execute(f'DROP KEYSPACE IF EXISTS "{keyspace}"', timeout=30)
-        life.project.store.close()
+        life.project.drop()
         answers += life.answers
         LOG.info("seed %d: %s, %d answers, %d differences", seed, dict(life.steps), life.answers, len(life.differences))
         assert not life.differences, f"seed {seed}, {dict(life.steps)}:\n" + "\n".join(life.differences[:5])

@@ -92,6 +92,13 @@ class Project:
         with open_client(self.shop) as client:
             return client.get(service, {"user_id": user}, deadline_ms=5_000)
 
+    def drop(self) -> None:
+        """Take its keyspace out of the store, and close it."""
+        link = self.shop.online
+        if link is not None:
+            session_for(link.target).execute(f'DROP KEYSPACE IF EXISTS "{link.target.keyspace}"', timeout=30)
+        self.store.close()
+
     def offline(self, user: int, moment: datetime) -> Any:
         return self.store.get_features("scoring", {"user_id": user}, at=moment)
 
@@ -99,13 +106,9 @@ class Project:
 @contextmanager
 def small_project(spark: Any, endpoint: Endpoint, folder: Path) -> Iterator[Project]:
     """A new project, dropped at the end."""
-    keyspace = f"flows_{uuid.uuid4().hex[:8]}"
-    project = open_project(spark, endpoint, folder, keyspace)
+    project = open_project(spark, endpoint, folder, f"flows_{uuid.uuid4().hex[:8]}")
     yield project
-    link = project.shop.online
-    if link is not None:
-        session_for(link.target).execute(f'DROP KEYSPACE IF EXISTS "{keyspace}"', timeout=30)
-    project.store.close()
+    project.drop()
 
 
 def open_project(
