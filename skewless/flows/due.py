@@ -14,7 +14,7 @@ from skewless.errors import UpstreamNotReady
 from skewless.flows.situation import Situation
 from skewless.flows.workshop import Workshop
 from skewless.spark.evaluate import Since, earliest_change_us, reached_us
-from skewless.spark.read import PinnedSource, pin, read_source
+from skewless.spark.read import PinnedSource, pin
 from skewless.spark.source_changes import changes_since
 
 #: Count of a generation: the earliest event that lay in its future.
@@ -67,13 +67,9 @@ class PinnedSources:
 
         Raises:
             SourceMissing: A source has no table.
-            SourceDrift: A source's table no longer has the columns that are declared.
         """
         sources = {source.name: source for view in views for source in view.sources}
         pins = {name: pin(shop.session, source, shop.source_path(source)) for name, source in sources.items()}
-        for pinned in pins.values():
-            # before anything is compared with older versions, which would fail in other words
-            read_source(shop.session, pinned)
         return PinnedSources(shop.session, pins)
 
     def changes_since(self, name: str, version: int) -> DataFrame | None:
