@@ -17,15 +17,15 @@ import argparse
 import json
 import sys
 import tempfile
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from time import perf_counter, sleep
+from time import perf_counter
 
 from delta.tables import DeltaTable
+from measuring import peak_of_children
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
@@ -157,51 +157,6 @@ class Bench:
         self.figures[f"{key}_peak_mb"] = round(peak() / 2**20)
         seconds, memory = self.figures[f"{key}_seconds"], self.figures[f"{key}_peak_mb"]
         print(f"{key}: {seconds:.2f} s, {memory:,.0f} MB at most", file=sys.stderr)
-
-
-@contextmanager
-def peak_of_children() -> Iterator[Callable[[], int]]:
-    """The greatest memory of Spark and its Python workers together, looked at five times a second."""
-    greatest, done = [0], threading.Event()
-
-    def watch() -> None:
-        while not done.is_set():
-            greatest[0] = max(greatest[0], resident_of_children())
-            sleep(0.2)
-
-    watcher = threading.Thread(target=watch, daemon=True)
-    watcher.start()
-    try:
-        yield lambda: greatest[0]
-    finally:
-        done.set()
-        watcher.join()
-
-
-def resident_of_children() -> int:
-    """Resident memory of all descendants of this process, in bytes; shared pages count once per process."""
-    found, of_parent = 0, children()
-    waiting = [int(Path("/proc/self").resolve().name)]
-    while waiting:
-        for pid in of_parent.get(waiting.pop(), ()):
-            waiting.append(pid)
-            try:
-                found += int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * 4096
-            except OSError:
-                continue  # it ended meanwhile
-    return found
-
-
-def children() -> dict[int, list[int]]:
-    """Process → its children."""
-    found: dict[int, list[int]] = {}
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            parent = int(stat.read_text().rsplit(")", 1)[1].split()[1])
-        except OSError:
-            continue
-        found.setdefault(parent, []).append(int(stat.parent.name))
-    return found
 
 
 def floor(bench: Bench, key: str, result: DataFrame, events: DataFrame, folder: Path) -> None:

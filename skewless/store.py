@@ -241,7 +241,7 @@ class FeatureStore:
         self.move_clock(now)
         return revert(self.workshop, view, generations, accept=accept)
 
-    def training_set(
+    def training_set(  # noqa: PLR0913 - the front door: all but service and spine by keyword, each with a default
         self,
         service: str,
         spine: DataFrame | str,
@@ -250,6 +250,7 @@ class FeatureStore:
         known_at: datetime | None = None,
         time_column: str = "timestamp",
         with_status: bool = False,
+        engine: str = "window",
     ) -> TrainingSet:
         """Join a service's features to a spine as they were served.
 
@@ -261,11 +262,12 @@ class FeatureStore:
             known_at: Of as-known.
             time_column: The spine's observation time.
             with_status: Adds a `view__feature__status` column per feature.
+            engine: window, for any size; or bucket, which holds each bucket of keys in memory. Both give the same rows.
         """
         from skewless.flows.train import Request, train  # noqa: PLC0415 - see plan
 
         known_at_us = None if known_at is None else to_us(known_at)
-        request = Request(self._service(service), time_column, join, with_status, known_at_us)
+        request = Request(self._service(service), time_column, join, with_status, known_at_us, engine)
         return train(self.workshop, self._spine(request.service, spine), request)
 
     def leaks(self, service: str, spine: DataFrame | str, *, time_column: str = "timestamp") -> LeakReport:

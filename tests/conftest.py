@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,3 +36,15 @@ def spark() -> Any:
         session = open_session(name="skewless-tests", master="local[2]", jars=settings.spark.jars, conf=conf)
     session.sparkContext.setLogLevel("OFF")
     return session
+
+
+@pytest.fixture(scope="module")
+def interpreted(spark: Any) -> Iterator[None]:
+    """Plans of few rows are run as they are: to compile each would take longer than all of its rows."""
+    wanted = {"spark.sql.codegen.wholeStage": "false", "spark.sql.codegen.factoryMode": "NO_CODEGEN"}
+    before = {name: spark.conf.get(name) for name in wanted}
+    for name, value in wanted.items():
+        spark.conf.set(name, value)
+    yield
+    for name, value in before.items():
+        spark.conf.set(name, value)

@@ -37,6 +37,7 @@ def train(
     known_at: Annotated[Text, typer.Option(metavar="T", help="Of as-known: what readers were told then.")] = None,
     time_column: Annotated[str, typer.Option(metavar="COLUMN", help="The spine's observation time.")] = "timestamp",
     status: Annotated[bool, typer.Option("--status", help="Add `view__feature__status` columns.")] = False,
+    engine: Annotated[str, typer.Option(metavar="ENGINE", help="window (any size) or bucket (in memory).")] = "window",
 ) -> None:
     """Join features to a spine, each row as it was served at its time; nothing from the future leaks.
 
@@ -55,7 +56,7 @@ def train(
     if (join == "as-known") != (known is not None):
         raise UsageError("--join as-known needs --known-at T, and no other join takes it.")
     made = desk.store.training_set(
-        service, spine, join=join, known_at=known, time_column=time_column, with_status=status
+        service, spine, join=join, known_at=known, time_column=time_column, with_status=status, engine=engine
     )
     manifest_path = made.write(out, file_format="parquet" if out.rstrip("/").endswith(".parquet") else "delta")
     manifest = made.manifest

@@ -21,7 +21,7 @@ from skewless.online.explanation import ViewExplanation
 from skewless.online.strays import rows_of, stored_keys
 from skewless.spark.dtypes import spark_schema
 from skewless.spark.exact import arrived, leaving
-from skewless.spark.point_in_time.window import ViewValues
+from skewless.spark.point_in_time.inputs import ViewValues
 from skewless.spark.value_tables import newest_served, of_generations
 
 #: Statuses under which a client gives what the row holds.

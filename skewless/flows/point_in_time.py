@@ -15,7 +15,8 @@ from skewless.core.view import FeatureView
 from skewless.flows.workshop import Workshop
 from skewless.spark.dtypes import spark_schema
 from skewless.spark.exact import arrived, leaving
-from skewless.spark.point_in_time.window import ViewValues, joined
+from skewless.spark.point_in_time.inputs import ViewValues
+from skewless.spark.point_in_time.join import WINDOW, Using, joined
 from skewless.spark.read import head_version, is_table, table_id
 from skewless.spark.value_tables import ValueTables
 
@@ -38,9 +39,9 @@ class Pins:
     tables: dict[str, PinnedTable]
     timeline: Timeline
 
-    def join(self, spine: DataFrame, *, time_column: str, as_served: bool) -> DataFrame:
+    def join(self, spine: DataFrame, *, time_column: str, as_served: bool, using: Using = WINDOW) -> DataFrame:
         """Join the service's features to a spine."""
-        return joined(spine, self.values, time_column=time_column, as_served=as_served)
+        return joined(spine, self.values, time_column=time_column, as_served=as_served, using=using)
 
     def collected(self, answered: DataFrame, *others: str) -> list[tuple[Row, dict[str, dict[str, Any]]]]:
         """Bring joined rows to the driver; a spine of few rows only.

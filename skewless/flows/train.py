@@ -16,9 +16,11 @@ from skewless.errors import UsageError
 from skewless.flows.point_in_time import Pins, pinned, view_facts
 from skewless.flows.recover import synced_timeline
 from skewless.flows.workshop import Workshop
+from skewless.spark.point_in_time.join import Engine, using_of
 from skewless.spark.training import check_spine, content_hash, counted, laid_out
 
 MODES = ("as-served", "event-time", "as-known")
+ENGINES = tuple(one.value for one in Engine)
 _PACKAGES = ("skewless", "pyspark", "delta-spark")
 
 
@@ -60,6 +62,7 @@ class Request:
         mode: as-served, event-time or as-known.
         with_status: Adds a status column per feature.
         known_at_us: Of as-known: only what readers were told to use at this instant counts.
+        engine: window or bucket; the rows are the same.
     """
 
     service: FeatureService
@@ -67,6 +70,7 @@ class Request:
     mode: str = "as-served"
     with_status: bool = False
     known_at_us: int | None = None
+    engine: str = Engine.WINDOW.value
 
 
 def train(shop: Workshop, spine: DataFrame, request: Request) -> TrainingSet:
@@ -80,13 +84,15 @@ def train(shop: Workshop, spine: DataFrame, request: Request) -> TrainingSet:
         request: What is asked for.
 
     Raises:
-        UsageError: The spine cannot be joined, the mode does not exist, or its instant is missing.
+        UsageError: The spine cannot be joined, the mode or engine does not exist, or its instant is missing.
         DefinitionConflict: The service or one of its views is not what was applied.
     """
     if request.mode not in MODES:
         raise UsageError(f"Join '{request.mode}' does not exist. Use one of {', '.join(MODES)}.")
     if (request.mode == "as-known") != (request.known_at_us is not None):
         raise UsageError("The join as-known needs the instant of what was known, and no other join has one.")
+    if request.engine not in ENGINES:
+        raise UsageError(f"Engine '{request.engine}' does not exist. Use one of {', '.join(ENGINES)}.")
     begun = perf_counter()
     pins = pinned(shop, request.service, synced_timeline(shop))
     if request.known_at_us is not None:
@@ -95,7 +101,8 @@ def train(shop: Workshop, spine: DataFrame, request: Request) -> TrainingSet:
     check_spine(spine, pins.views, service=request.service, time_column=request.time_column)
     shop.say(f"Joining {len(request.service.features)} features of {len(pins.views)} views, {request.mode}…")
     as_served = request.mode == "as-served"
-    answered = pins.join(spine, time_column=request.time_column, as_served=as_served).persist()
+    using = using_of(Engine(request.engine), spine, pins.values)
+    answered = pins.join(spine, time_column=request.time_column, as_served=as_served, using=using).persist()
     try:
         frame = laid_out(answered, spine, request.service, with_status=request.with_status)
         counts = counted(answered, request.service)
@@ -121,7 +128,7 @@ def train(shop: Workshop, spine: DataFrame, request: Request) -> TrainingSet:
             content_hash=result_hash,
             created_us=shop.clock.now_us(),
             seconds=round(perf_counter() - begun, 3),
-            engine="window",
+            engine=request.engine,
             packages={name: version(name) for name in _PACKAGES},
         ),
     )

@@ -216,7 +216,9 @@ def _as_known_joins_what_delta_had_at_that_generation(project: Project) -> None:
     answers = []
     for revision in (timeline.revisions[0], timeline.revisions[len(timeline.revisions) // 2]):
         known_at = from_us(revision.visible_from_us)
-        made = project.store.training_set("scoring", spine, join="as-known", known_at=known_at, with_status=True)
+        made = project.store.training_set(
+            "scoring", spine, join="as-known", known_at=known_at, with_status=True, engine="bucket"
+        )
         pins = pinned(shop, service, timeline).at(revision.visible_from_us)
         then = []
         for one in pins.values:

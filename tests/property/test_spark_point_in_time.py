@@ -24,39 +24,44 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from skewless.core.service import FeatureService
-from skewless.spark.point_in_time.window import ViewValues, joined
+from skewless.spark.point_in_time.inputs import ViewValues
+from skewless.spark.point_in_time.join import Engine, Using, joined
 from skewless.spark.training import laid_out
 from tests.support import oracle
 from tests.support.frames import assert_same_rows, frame, rows_of
 from tests.support.histories import SPINE, Batch, Example, make_batches, spine_rows, spine_us
 from tests.support.spark_batches import as_known, values_of
 
-pytestmark = [pytest.mark.spark, pytest.mark.slow]
+pytestmark = [pytest.mark.spark, pytest.mark.slow, pytest.mark.usefixtures("interpreted")]
 
 EVERY_MODE = ("as-served", "event-time", "as-known")
 
 
 # between them: row and tick views with and without ttl, one that never was published, rolled back to the end, reverts
+@pytest.mark.parametrize("engine", list(Engine))
 @pytest.mark.parametrize("seed", [9, 22])
-def test_join_of_generated_histories_equals_oracle_in_every_mode(spark: SparkSession, seed: int) -> None:
+def test_join_of_generated_histories_equals_oracle_in_every_mode(
+    spark: SparkSession, seed: int, engine: Engine
+) -> None:
+    using = Using(engine, buckets=3)
     for batch in make_batches(seed, timelines=8, examples=25, spine=14):
         values = values_of(spark, batch)
         known_us = batch.plan.revisions[len(batch.plan.revisions) // 2].visible_from_us if batch.plan.revisions else 0
         spine = frame(spark, SPINE, spine_rows(batch.examples))
         told = [
-            answered(spine, values, "as-served", as_served=True),
-            answered(spine, values, "event-time", as_served=False),
-            answered(spine, as_known(values, known_us), "as-known", as_served=False),
+            answered(spine, values, "as-served", using, as_served=True),
+            answered(spine, values, "event-time", using, as_served=False),
+            answered(spine, as_known(values, known_us), "as-known", using, as_served=False),
         ]
         expected = [row for mode in EVERY_MODE for row in wanted(batch, mode, known_us)]
         assert_same_rows(reduce(DataFrame.unionByName, told), expected)
 
 
-def answered(spine: DataFrame, values: ViewValues, mode: str, *, as_served: bool) -> DataFrame:
+def answered(spine: DataFrame, values: ViewValues, mode: str, using: Using, *, as_served: bool) -> DataFrame:
     """Mode, the spine's columns, and everything that is told of the view and of each feature."""
     name = values.view.name
     service = FeatureService("svc", features=[values.view])
-    told = joined(spine, [values], time_column="at", as_served=as_served)
+    told = joined(spine, [values], time_column="at", as_served=as_served, using=using)
     laid = laid_out(told, told, service, with_status=True)
     facts = [F.col(f"{name}.{fact}") for fact in ("event_us", "age_us", "generation", "is_simulated")]
     # which revision is a question of as-served alone: the others are told by their caller
@@ -97,12 +102,13 @@ def content(told: oracle.Answer) -> tuple[Any, ...]:
     return (told.event_us, told.age_us, told.generation, told.simulated, told.revision, *values)
 
 
-def test_join_of_two_views_answers_each_as_if_it_were_alone(spark: SparkSession) -> None:
+@pytest.mark.parametrize("engine", list(Engine))
+def test_join_of_two_views_answers_each_as_if_it_were_alone(spark: SparkSession, engine: Engine) -> None:
     batches = make_batches(5, timelines=2, examples=20, spine=10)
     examples = [example for batch in batches for example in batch.examples]
     spine = frame(spark, SPINE, spine_rows(examples))
     values = [values_of(spark, batch) for batch in batches]
-    told = joined(spine, values, time_column="at", as_served=True)
+    told = joined(spine, values, time_column="at", as_served=True, using=Using(engine, buckets=3))
     together = told.select(*spine.columns, *_structs(values))
     expected_rows = []
     for example, row in ((one, row) for one in examples for row in spine_us([one])):

@@ -19,10 +19,12 @@ from skewless.core.source import DeltaSource
 from skewless.core.time import days
 from skewless.core.timeline import Pointer, Revision, Timeline
 from skewless.core.view import Feature, FeatureView, RowView, SnapshotView
-from skewless.spark.point_in_time.window import ViewValues, joined
+from skewless.spark.point_in_time.inputs import ViewValues
+from skewless.spark.point_in_time.join import Engine, Using
+from skewless.spark.point_in_time.join import joined as joined_by
 from tests.support.frames import assert_same_rows, frame, moment, rows_of
 
-pytestmark = pytest.mark.spark
+pytestmark = [pytest.mark.spark, pytest.mark.usefixtures("interpreted")]
 
 USER = Entity("user", {"user_id": Int64})
 SOURCE = DeltaSource("buys", path="raw/buys", event_timestamp="at", schema={"at": Timestamp})
@@ -34,6 +36,15 @@ TABLE = "spend__v1_00000000"
 #: 2017-10-02T00:00Z.
 T0 = 1_506_902_400_000_000
 DAY = 86_400_000_000
+
+#: Every rule holds of every engine.
+USING = Using()
+
+
+@pytest.fixture(autouse=True, params=list(Engine), ids=[one.value for one in Engine])
+def using(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(globals(), "USING", Using(request.param, buckets=2))
+
 
 Said = tuple[int, int, int, str, "float | None", "int | None"]
 Sent = tuple[int, int, "int | None", "float | None", "int | None", str]
@@ -55,6 +66,10 @@ def row_view(**changes: Any) -> RowView:
 def tick_view(**changes: Any) -> SnapshotView:
     given = {"sources": (SOURCE,), "transform": lambda _, __: None, "features": FEATURES}
     return SnapshotView(**{"name": "spend", "entity": USER, **given, **changes})
+
+
+def joined(spine: DataFrame, values: Sequence[ViewValues], *, as_served: bool) -> DataFrame:
+    return joined_by(spine, values, time_column="at", as_served=as_served, using=USING)
 
 
 def values(
@@ -93,12 +108,12 @@ def spine_of(spark: SparkSession, *rows: tuple[int | None, int | None]) -> DataF
 
 def event_time(spark: SparkSession, known: ViewValues, *rows: tuple[int | None, int | None]) -> list[tuple[Any, ...]]:
     """(key, instant, status, spend) of a classic join."""
-    return _told(joined(spine_of(spark, *rows), [known], time_column="at", as_served=False))
+    return _told(joined(spine_of(spark, *rows), [known], as_served=False))
 
 
 def as_served(spark: SparkSession, known: ViewValues, *rows: tuple[int | None, int | None]) -> list[tuple[Any, ...]]:
     """(key, instant, status, spend) of what readers were given."""
-    return _told(joined(spine_of(spark, *rows), [known], time_column="at", as_served=True))
+    return _told(joined(spine_of(spark, *rows), [known], as_served=True))
 
 
 def _told(answered: DataFrame) -> list[tuple[Any, ...]]:
@@ -188,7 +203,7 @@ def test_retracted_statement_gives_way_to_the_one_before_it(spark: SparkSession)
 
 def test_nulls_of_the_winning_row_stay_and_never_mix_with_an_older_row(spark: SparkSession) -> None:
     known = values(spark, history=[(1, T0, 5, "", 1.5, 1), (1, T0 + 1, 5, "", None, 2)], published=ALWAYS)
-    told = joined(spine_of(spark, (1, T0 + 1)), [known], time_column="at", as_served=False)
+    told = joined(spine_of(spark, (1, T0 + 1)), [known], as_served=False)
     assert_same_rows(told.select("spend.status", "spend.values"), [("PRESENT", (None, 2))])
 
 
@@ -238,7 +253,7 @@ def test_time_before_the_first_publish_is_simulated_with_the_delay(spark: SparkS
     served: list[Sent] = [(1, 5, T0, 5.0, 1, ""), (1, 6, T0 + DAY, 6.0, 1, "")]
     known = values(spark, history=history, served=served, published=[(T0 + 9 * DAY, 5), (T0 + 20 * DAY, 6)])
     asked = [(1, T0 + DAY - 1), (1, T0 + DAY), (1, T0 + 2 * DAY), (1, T0 + 9 * DAY - 1), (1, T0 + 9 * DAY)]
-    told = joined(spine_of(spark, *asked), [known], time_column="at", as_served=True)
+    told = joined(spine_of(spark, *asked), [known], as_served=True)
     found = told.select(
         "at", "spend.status", F.col("spend.values.spend").alias("value"), "spend.is_simulated", "spend.revision"
     )
@@ -258,7 +273,7 @@ def test_spine_columns_named_like_our_own_are_untouched(spark: SparkSession, as_
     ours = ["_gen", "_flag", "_state", "_at_us", "_era", "_side", "_carry", "_row", "_step", "_winner", "_observed_us"]
     ours += ["event_timestamp", "status", "values", "a.dotted name", "Größe"]
     spine = spine_of(spark, (1, T0), (9, T0)).select("*", *(F.lit(f"my {name}").alias(name) for name in ours))
-    told = joined(spine, [known], time_column="at", as_served=as_served)
+    told = joined(spine, [known], as_served=as_served)
     assert told.columns == [*spine.columns, "spend"]
     assert_same_rows(told.drop("spend"), rows_of(spine))
     assert_same_rows(told.select("spend.status"), [("PRESENT",), ("NOT_FOUND",)])
@@ -273,14 +288,14 @@ def test_unpublished_view_says_so_and_counts_nothing(spark: SparkSession) -> Non
 
 def test_unpublished_view_tells_the_revision_of_the_others(spark: SparkSession) -> None:
     known = replace(values(spark), revisions=((T0, 1), (T0 + 10, 2)))
-    told = joined(spine_of(spark, (1, T0 - 1), (1, T0), (1, T0 + 10)), [known], time_column="at", as_served=True)
+    told = joined(spine_of(spark, (1, T0 - 1), (1, T0), (1, T0 + 10)), [known], as_served=True)
     assert_same_rows(told.select("at", "spend.revision"), [(T0 - 1, None), (T0, 1), (T0 + 10, 2)])
 
 
 def test_revision_that_moves_other_views_only_is_told_and_changes_no_value(spark: SparkSession) -> None:
     known = values(spark, served=[(1, 5, T0, 1.5, 1, "")], published=[(T0, 5)])
     known = replace(known, revisions=((T0, 1), (T0 + 10, 2)))
-    told = joined(spine_of(spark, (1, T0 + 9), (1, T0 + 10)), [known], time_column="at", as_served=True)
+    told = joined(spine_of(spark, (1, T0 + 9), (1, T0 + 10)), [known], as_served=True)
     found = told.select("at", "spend.revision", "spend.generation", F.col("spend.values.spend").alias("value"))
     assert_same_rows(found, [(T0 + 9, 1, 5, 1.5), (T0 + 10, 2, 5, 1.5)])
 
@@ -301,12 +316,12 @@ def test_refused_generation_never_counts(spark: SparkSession) -> None:
 
 def test_mode_without_eras_marks_nothing_as_simulated(spark: SparkSession) -> None:
     known = values(spark, history=ONE_VALUE, published=ALWAYS)
-    told = joined(spine_of(spark, (1, T0), (1, None)), [known], time_column="at", as_served=False)
+    told = joined(spine_of(spark, (1, T0), (1, None)), [known], as_served=False)
     assert_same_rows(told.select("spend.is_simulated"), [(False,), (False,)])
 
 
 def test_ticks_with_an_offset_count_from_it(spark: SparkSession) -> None:
     view = tick_view(ttl=days(1), every=days(1), offset=timedelta(hours=6))
     known = values(spark, history=[(1, T0 + DAY // 4, 5, "", 1.5, 1)], published=ALWAYS, view=view)
-    told = joined(spine_of(spark, (1, T0 + DAY), (1, T0 + DAY + DAY // 4)), [known], time_column="at", as_served=False)
+    told = joined(spine_of(spark, (1, T0 + DAY), (1, T0 + DAY + DAY // 4)), [known], as_served=False)
     assert_same_rows(told.select("spend.age_us"), [(3 * DAY // 4,), (0,)])

@@ -17,7 +17,7 @@ from skewless.core.entity import Entity
 from skewless.core.source import DeltaSource
 from skewless.core.timeline import Pointer, Revision, Step, Timeline
 from skewless.core.view import Feature, FeatureView, RowView, SnapshotView
-from skewless.spark.point_in_time.window import ViewValues
+from skewless.spark.point_in_time.inputs import ViewValues
 from tests.support.frames import frame, moment
 from tests.support.histories import FEATURES, HISTORY, SERVED, Batch, history_rows, served_rows
 from tests.support.oracle import PUBLISHED
@@ -65,7 +65,9 @@ def values_of(spark: SparkSession, batch: Batch) -> ViewValues:
     return ViewValues(
         view=view,
         history=frame(spark, HISTORY, history_rows(batch.examples)),
-        served=frame(spark, SERVED, [*served_rows(batch.examples), *_never_published(batch)]),
+        served=frame(
+            spark, SERVED, [_spelled(row) for row in (*served_rows(batch.examples), *_never_published(batch))]
+        ),
         published=timeline.published(view.name, table),
         steps=steps,
         newest=steps[-1] if steps else None,
@@ -92,6 +94,11 @@ def _never_published(batch: Batch) -> list[tuple[Any, ...]]:
         for number in attempts
         for row in pushed(example.world, number)
     ]
+
+
+def _spelled(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    """As the product spells it: of what is present nothing is said."""
+    return (*row[:-1], "" if row[-1] == "present" else row[-1])
 
 
 def _never_run(*_: object) -> object:

@@ -1,0 +1,163 @@
+"""Engine `bucket`: rows in buckets by a hash of their keys, each sorted and searched as packed integers by numpy.
+
+Nothing is sorted by Spark, and only winners are copied. A bucket is held in memory as a whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from skewless.spark.point_in_time.positions import AT, GENERATION_BITS, IS_RETRACTED, LAST, ORDER, PAYLOAD, winner
+
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+_NONE_FREE = 63
+#: Bytes of Arrow data that one bucket may take.
+LIMIT = 1_500_000_000
+
+
+def winners(rows: DataFrame, *, keys: Sequence[str], apart: str, carry: str, views: int, buckets: int) -> DataFrame:
+    """Find the value row of each view that stands last before, or at, each spine row.
+
+    Args:
+        rows: Positioned value rows of the views, and the spine's rows, of the order LAST.
+        keys: Names of the key columns; of a null key, as of a null position, nothing is found.
+        apart: A column by which rows are spread further.
+        carry: The column of spine rows that is passed on, a struct.
+        views: How many there are.
+        buckets: Into how many the rows are put. One of more than LIMIT bytes fails, before it takes all memory.
+
+    Returns:
+        Per spine row `carry`, and per view its winner's payload, null when there is none.
+    """
+    carried, told = (_fields(rows, name) for name in (carry, PAYLOAD))
+    # flat: a struct costs Spark much more on its way to Python than its fields do
+    flat = rows.repartition(buckets, *keys, apart).select(
+        *keys,
+        AT,
+        ORDER,
+        *(F.col(f"{carry}.`{one.name}`").alias(f"c{at}") for at, one in enumerate(carried)),
+        *(F.col(f"{PAYLOAD}.{one.name}").alias(f"p{at}") for at, one in enumerate(told)),
+    )
+    given = [T.StructField(f"c{at}", one.dataType) for at, one in enumerate(carried)]
+    given += [T.StructField(f"w{place}_{at}", one.dataType) for place in range(views) for at, one in enumerate(told)]
+    found = flat.mapInArrow(_search(tuple(keys), len(carried), len(told), views, LIMIT), T.StructType(given))
+    whole = F.struct(*(F.col(f"c{at}").alias(one.name) for at, one in enumerate(carried))).alias(carry)
+    won = (
+        # whoever says nothing at all is no row
+        F.when(
+            F.col(f"w{place}_0").isNotNull(),
+            F.struct(*(F.col(f"w{place}_{at}").alias(one.name) for at, one in enumerate(told))),
+        ).alias(winner(place))
+        for place in range(views)
+    )
+    return found.select(whole, *won)
+
+
+def _fields(rows: DataFrame, name: str) -> list[T.StructField]:
+    found = rows.schema[name].dataType
+    return found.fields if isinstance(found, T.StructType) else []
+
+
+def _search(
+    keys: tuple[str, ...], carried: int, told: int, views: int, limit: int
+) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    def searched(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        held, size = [], 0
+        for batch in batches:
+            held.append(batch)
+            size += batch.nbytes
+            if size > limit:
+                message = (
+                    f"A bucket takes more than {limit >> 20} MiB, mostly by one key perhaps. "
+                    "Join with engine 'window', which spills to disk."
+                )
+                raise MemoryError(message)
+        if held:
+            table = pa.Table.from_batches(held).combine_chunks()
+            names = [f"c{at}" for at in range(carried)], [f"p{at}" for at in range(told)]
+            yield from _of_bucket(table, keys, *names, views)
+
+    return searched
+
+
+def _of_bucket(
+    table: pa.Table, keys: Sequence[str], carried: Sequence[str], told: Sequence[str], views: int
+) -> Iterator[pa.RecordBatch]:
+    order = np.asarray(table[ORDER])
+    asked = np.flatnonzero(order == LAST)
+    if not len(asked):
+        return
+    place, shift, is_asking = _packed(table, keys)
+    # in their order the search walks through values once, instead of jumping about
+    asked = asked[np.argsort(place[asked])]
+    view, is_said = order >> GENERATION_BITS, np.asarray(table[told[0]].fill_null(IS_RETRACTED)) != IS_RETRACTED
+    columns = {name: table[name].take(pa.array(asked)) for name in carried}
+    for number in range(views):
+        mine = _sorted(np.flatnonzero(view == number), place, order)
+        if len(mine):
+            # of several statements of one instant the last one has the word, be it that there is nothing to say
+            is_last = np.append(place[mine[1:]] != place[mine[:-1]], True)
+            mine = mine[is_last & is_said[mine]]
+        found, is_found = _last_before(place[mine], place[asked], shift)
+        rows = mine[found] if len(mine) else np.zeros(len(asked), np.int64)
+        won = pa.array(rows, mask=~(is_found & is_asking[asked]))
+        columns |= {f"w{number}_{at}": table[name].take(won) for at, name in enumerate(told)}
+    yield from pa.table(columns).combine_chunks().to_batches()
+
+
+def _packed(table: pa.Table, keys: Sequence[str]) -> tuple[Ints, int, Bools]:
+    """Key and position of each row in one integer, which sorts like the two.
+
+    Returns:
+        The integers; the bits that the position takes in them; and which rows have both.
+    """
+    code = np.zeros(table.num_rows, np.int64)
+    is_whole = np.asarray(table[AT].is_valid())
+    for key in keys:
+        encoded = _one(table[key]).dictionary_encode()
+        is_whole &= np.asarray(encoded.indices.is_valid())
+        code = _folded(code * (len(encoded.dictionary) + 1) + np.asarray(encoded.indices.fill_null(-1), np.int64) + 1)
+    at = np.asarray(table[AT].fill_null(0), np.int64)
+    least = int(at.min())
+    shift = int(at.max() - least).bit_length()
+    if shift + int(code.max()).bit_length() > _NONE_FREE:
+        # ranks sort like the instants, and take fewer bits
+        at, least = np.unique(at, return_inverse=True)[1].astype(np.int64), 0
+        shift = int(at.max()).bit_length()
+    return (code << shift) | (at - least), shift, is_whole
+
+
+def _one(column: pa.ChunkedArray) -> pa.Array:
+    return column.chunk(0) if column.num_chunks == 1 else pa.concat_arrays(column.chunks)
+
+
+def _folded(code: Ints) -> Ints:
+    """Small numbers for large ones, so that further keys find room."""
+    if int(code.max()) < 1 << 31:
+        return code
+    return np.asarray(pa.array(code).dictionary_encode().indices, np.int64)
+
+
+def _sorted(rows: Ints, place: Ints, order: Ints) -> Ints:
+    """Rows by place; those of one place by their order."""
+    found = rows[np.argsort(place[rows])]
+    if len(found) > 1 and bool((place[found[1:]] == place[found[:-1]]).any()):
+        return rows[np.lexsort((order[rows], place[rows]))]
+    return found
+
+
+def _last_before(values: Ints, asked: Ints, shift: int) -> tuple[Ints, Bools]:
+    """Number of the last value at or before each place, and whether it is of the same key."""
+    found = np.searchsorted(values, asked, side="right") - 1
+    is_found = found >= 0
+    if len(values):
+        is_found &= (values[found] >> shift) == (asked >> shift)
+    return found, is_found
