@@ -4,7 +4,7 @@ PYTHON := .venv/bin/python
 PYTEST := $(PYTHON) -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-reset test test-unit test-long soak bench lint format lock build stop clean
+.PHONY: help setup demo demo-reset test test-unit test-rules test-long soak bench lint format lock build stop clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,6 +25,9 @@ test: setup  ## every test but the long ones: unit, Spark, real Cassandra, real 
 
 test-unit: setup  ## the tests that need neither a JVM nor a node
 	@$(PYTEST) tests/unit
+
+test-rules: setup  ## the rules of the point-in-time join, by every engine
+	@EVERY_ENGINE=1 $(PYTEST) tests/spark/test_point_in_time_rules.py
 
 test-long: setup  ## what takes too long for every change: each stage of a week as a job of its own
 	@$(PYTEST) tests/long

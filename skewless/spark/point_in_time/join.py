@@ -24,7 +24,7 @@ _SPINE, _CARRY, _APART = "_spine", "_carry", "_apart"
 class Engine(str, Enum):
     """How winners are found.
 
-    WINDOW: by Spark's own windows; any size, spills. BUCKET: in memory by numpy, bucket by bucket; fast.
+    WINDOW: by Spark's own windows; any size, spills. BUCKET: by numpy, one bucket of keys in memory at a time.
     """
 
     WINDOW = "window"
