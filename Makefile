@@ -21,7 +21,7 @@ demo-reset:  ## forget the demo's state, so that it can be played again
 
 test: setup  ## every test but the long ones: unit, Spark, real Cassandra, real browser, end to end
 	@python3 scripts/setup_browser.py
-	@$(PYTEST)
+	@$(PYTEST) -m "not long"
 
 test-unit: setup  ## the tests that need neither a JVM nor a node
 	@$(PYTEST) tests/unit
@@ -29,7 +29,8 @@ test-unit: setup  ## the tests that need neither a JVM nor a node
 test-rules: setup  ## the rules of the point-in-time join, by every engine
 	@EVERY_ENGINE=1 $(PYTEST) tests/spark/test_point_in_time_rules.py
 
-test-long: setup  ## what takes too long for every change: each stage of a week as a job of its own
+test-long: setup  ## what takes too long for every change: the demo, whole stories, each stage as a job of its own
+	@$(PYTEST) -m long
 	@$(PYTEST) tests/long
 
 soak: setup  ## lives of chance against the rule: make soak SECONDS=600 SEED=7

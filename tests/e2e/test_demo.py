@@ -12,7 +12,7 @@ import pytest
 
 from tests.e2e.conftest import HOUSEHOLDS, job, run
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+pytestmark = [pytest.mark.long, pytest.mark.e2e, pytest.mark.slow]
 
 
 def test_demo_on_a_slice_ends_with_its_evidence(

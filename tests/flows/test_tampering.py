@@ -112,6 +112,7 @@ def test_changed_rows_that_somebody_accepts_are_evaluated_and_corrected(project:
         run(project)
 
 
+@pytest.mark.long
 def test_changes_without_effect_that_somebody_accepts_are_not_asked_about_again(project: Project) -> None:
     run(project)
     sql(project, f"UPDATE delta.`{history(project)}` SET amount = amount WHERE user_id = 9")
@@ -120,6 +121,7 @@ def test_changes_without_effect_that_somebody_accepts_are_not_asked_about_again(
         run(project)
 
 
+@pytest.mark.long
 def test_rows_that_no_generation_wrote_are_refused_until_they_are_taken_back(project: Project) -> None:
     path = project.shop.tables(LAST_ORDER).served
     before, rows = head(project, path), project.shop.session.read.format("delta").load(path)
@@ -131,6 +133,7 @@ def test_rows_that_no_generation_wrote_are_refused_until_they_are_taken_back(pro
     assert run(project).outcome == "published"
 
 
+@pytest.mark.long
 def test_files_may_be_put_together_and_vacuumed(project: Project) -> None:
     run(project)
     project.land((next(ORDERS), 38, "2024-03-01T09:00", 1.0))
@@ -144,6 +147,7 @@ def test_files_may_be_put_together_and_vacuumed(project: Project) -> None:
     assert "Accepted" not in record.message
 
 
+@pytest.mark.long
 def test_changes_during_a_run_are_found_before_its_end(project: Project) -> None:
     before, seen, begun = head(project, history(project)), newest(project), []
 

@@ -20,6 +20,7 @@ from tests.support.frames import assert_same_rows, rows_of
 from tests.support.project import LAST_ORDER, ORDERS, SPEND, Project, at
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("interpreted")
 def test_visibility_story(project: Project) -> None:
     _first_publish_is_seen_alike_online_and_offline(project)
