@@ -41,7 +41,6 @@ DAY_US = 86_400_000_000
 BEGIN_US = 1_704_067_200_000_000
 FEATURES = {"amount": Float64, "share": Float64, "score": Float64, "visits": Int64, "kind": String}
 SOURCE = DeltaSource("events", path="raw/events", event_timestamp="at", schema={"at": Timestamp})
-SPINE_DDL = ("user_id", "timestamp", "label")
 
 
 @dataclass
@@ -54,7 +53,6 @@ class Case:
         rounds: How often each method runs.
         seconds: Method → its times.
         peaks: Method → the greatest memory, MB.
-        sums: Mode → the checksum of its first method.
     """
 
     values: Sequence[ViewValues]

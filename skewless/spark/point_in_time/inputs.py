@@ -25,7 +25,6 @@ class ViewValues:
         steps: g(T).
         newest: The step that stands for "newest": of the newest revision, or of the one asked for.
         revisions: (visible from, number) of every revision, those that do not move the view included.
-        asked: The features that are wanted; all of the view's when empty.
     """
 
     view: FeatureView
@@ -35,12 +34,11 @@ class ViewValues:
     steps: tuple[Step, ...]
     newest: Step | None
     revisions: tuple[tuple[int, int], ...] = ()
-    asked: tuple[str, ...] = ()
 
     @property
     def features(self) -> Mapping[str, DType]:
-        """The features that are wanted, and their types."""
-        return {name: dtype for name, dtype in self.view.feature_types.items() if not self.asked or name in self.asked}
+        """The features, and their types."""
+        return self.view.feature_types
 
     @property
     def counting(self) -> frozenset[int]:
