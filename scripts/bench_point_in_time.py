@@ -33,7 +33,8 @@ from skewless.config import load_settings, prepare_process
 from skewless.core.timeline import Pointer, Step
 from skewless.flows.workshop import Workshop
 from skewless.spark.point_in_time.inputs import ViewValues
-from skewless.spark.point_in_time.join import Engine, joined, using_of
+from skewless.spark.point_in_time.join import joined
+from skewless.spark.point_in_time.using import Engine, using_of
 
 HOME = Path(__file__).resolve().parents[1]
 DAY_US = 86_400_000_000
@@ -76,7 +77,7 @@ class Case:
 
     def join(self, engine: Engine, *, as_served: bool) -> DataFrame:
         """The product's join."""
-        using = using_of(engine, self.spine, self.values)
+        using = using_of(engine, self.spine, self.values, "timestamp")
         told = joined(self.spine, self.values, time_column="timestamp", as_served=as_served, using=using)
         columns = (
             F.col(f"{one.view.name}.values.{name}").alias(f"{one.view.name}__{name}")

@@ -12,6 +12,7 @@ from skewless.flows.point_in_time import pinned
 from skewless.flows.recover import synced_timeline
 from skewless.flows.workshop import Workshop
 from skewless.spark.leaks import SERVED, FeatureLeak, compared
+from skewless.spark.point_in_time.using import Engine, using_of
 from skewless.spark.training import check_spine
 
 
@@ -55,9 +56,11 @@ def leaks(shop: Workshop, service: FeatureService, spine: DataFrame, *, time_col
     shop.say(f"Joining {len(service.features)} features of {len(pins.views)} views twice…")
     keys = [f"`{name}`" for name in dict.fromkeys(key for view in pins.views for key in view.entity.key_names)]
     narrow = spine.select(*keys, f"`{time_column}`")
-    served = pins.join(narrow, time_column=time_column, as_served=True)
+    # both joins reach as far as the spine does: to look at the second one's would mean to make the first
+    using = using_of(Engine.WINDOW, narrow, pins.values, time_column)
+    served = pins.join(narrow, time_column=time_column, as_served=True, using=using)
     renamed = served.withColumnsRenamed({view.name: f"{view.name}{SERVED}" for view in pins.views})
-    both = pins.join(renamed, time_column=time_column, as_served=False)
+    both = pins.join(renamed, time_column=time_column, as_served=False, using=using)
     dtypes = {view.name: view.feature_types for view in pins.views}
     asked = {name: {one: dtypes[name][one] for one in service.features_of(name)} for name in service.view_names}
     totals, found = compared(both, asked)

@@ -16,7 +16,8 @@ from skewless.flows.workshop import Workshop
 from skewless.spark.dtypes import spark_schema
 from skewless.spark.exact import arrived, leaving
 from skewless.spark.point_in_time.inputs import ViewValues
-from skewless.spark.point_in_time.join import WINDOW, Using, joined
+from skewless.spark.point_in_time.join import joined
+from skewless.spark.point_in_time.using import WINDOW, Using
 from skewless.spark.read import head_version, is_table, table_id
 from skewless.spark.value_tables import ValueTables
 
@@ -53,7 +54,7 @@ class Pins:
         Returns:
             Per row: the further columns, and view → the fields of its answer, `values` exact to the bit.
         """
-        features = {view.name: view.feature_types for view in self.views}
+        features = {one.view.name: one.features for one in self.values}
         exact = (
             F.col(name).withField("values", leaving(dtypes, F.col(name)["values"])).alias(name)
             for name, dtypes in features.items()
@@ -113,6 +114,7 @@ def pinned(shop: Workshop, service: FeatureService, timeline: Timeline) -> Pins:
                 steps=steps,
                 newest=steps[-1] if steps else None,
                 revisions=tuple((one.visible_from_us, one.number) for one in timeline.revisions),
+                asked=service.features_of(view.name),
             )
         )
     return Pins(service, views, tuple(values), tables, timeline)

@@ -16,7 +16,7 @@ from skewless.errors import UsageError
 from skewless.flows.point_in_time import Pins, pinned, view_facts
 from skewless.flows.recover import synced_timeline
 from skewless.flows.workshop import Workshop
-from skewless.spark.point_in_time.join import Engine, using_of
+from skewless.spark.point_in_time.using import Engine, using_of
 from skewless.spark.training import check_spine, content_hash, counted, laid_out
 
 MODES = ("as-served", "event-time", "as-known")
@@ -101,7 +101,7 @@ def train(shop: Workshop, spine: DataFrame, request: Request) -> TrainingSet:
     check_spine(spine, pins.views, service=request.service, time_column=request.time_column)
     shop.say(f"Joining {len(request.service.features)} features of {len(pins.views)} views, {request.mode}…")
     as_served = request.mode == "as-served"
-    using = using_of(Engine(request.engine), spine, pins.values)
+    using = using_of(Engine(request.engine), spine, pins.values, request.time_column)
     answered = pins.join(spine, time_column=request.time_column, as_served=as_served, using=using).persist()
     try:
         frame = laid_out(answered, spine, request.service, with_status=request.with_status)

@@ -16,6 +16,7 @@ Flipped one at a time in a scratch copy, and seen to fail:
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from functools import reduce
 from typing import Any
 
@@ -24,13 +25,15 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from skewless.core.service import FeatureService
+from skewless.spark.point_in_time.hot import HotEntity
 from skewless.spark.point_in_time.inputs import ViewValues
-from skewless.spark.point_in_time.join import Engine, Using, joined
+from skewless.spark.point_in_time.join import joined
+from skewless.spark.point_in_time.using import Engine, Using
 from skewless.spark.training import laid_out
 from tests.support import oracle
 from tests.support.frames import assert_same_rows, frame, rows_of
 from tests.support.histories import SPINE, Batch, Example, make_batches, spine_rows, spine_us
-from tests.support.spark_batches import as_known, values_of
+from tests.support.spark_batches import THING, as_known, values_of
 
 pytestmark = [pytest.mark.spark, pytest.mark.slow, pytest.mark.usefixtures("interpreted")]
 
@@ -42,11 +45,12 @@ EVERY_MODE = ("as-served", "event-time", "as-known")
 def test_join_of_generated_histories_equals_oracle_in_every_mode(
     spark: SparkSession, seed: int, engine: Engine
 ) -> None:
-    using = Using(engine, buckets=3)
     for batch in make_batches(seed, timelines=8, examples=25, spine=14):
         values = values_of(spark, batch)
         known_us = batch.plan.revisions[len(batch.plan.revisions) // 2].visible_from_us if batch.plan.revisions else 0
         spine = frame(spark, SPINE, spine_rows(batch.examples))
+        few = spine.select(*THING.key_names).distinct() if engine is Engine.BUCKET else None
+        using = Using(engine, buckets=3, hot=tuple(hot(batch.examples[::3])), few=few)
         told = [
             answered(spine, values, "as-served", using, as_served=True),
             answered(spine, values, "event-time", using, as_served=False),
@@ -54,6 +58,15 @@ def test_join_of_generated_histories_equals_oracle_in_every_mode(
         ]
         expected = [row for mode in EVERY_MODE for row in wanted(batch, mode, known_us)]
         assert_same_rows(reduce(DataFrame.unionByName, told), expected)
+
+
+def hot(examples: Sequence[Example]) -> Iterator[HotEntity]:
+    """Entities whose time is cut where the spine asks, which is where statements stand too."""
+    for example in examples:
+        row = next((one for one in spine_us([example]) if one[1] is not None), None)
+        cuts = sorted({one[2] for one in spine_us([example]) if one[2] is not None})[1:6]
+        if row is not None and cuts:
+            yield HotEntity({"example": example.number, "entity": row[1]}, rows=0, cuts=tuple(cuts))
 
 
 def answered(spine: DataFrame, values: ViewValues, mode: str, using: Using, *, as_served: bool) -> DataFrame:

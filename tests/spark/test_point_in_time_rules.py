@@ -21,8 +21,8 @@ from skewless.core.time import days
 from skewless.core.timeline import Pointer, Revision, Timeline
 from skewless.core.view import Feature, FeatureView, RowView, SnapshotView
 from skewless.spark.point_in_time.inputs import ViewValues
-from skewless.spark.point_in_time.join import Engine, Using
 from skewless.spark.point_in_time.join import joined as joined_by
+from skewless.spark.point_in_time.using import Engine, Using
 from tests.support.frames import assert_same_rows, frame, moment, rows_of
 
 pytestmark = [pytest.mark.spark, pytest.mark.usefixtures("interpreted")]

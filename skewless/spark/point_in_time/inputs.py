@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from skewless.core.dtypes import DType
+from skewless.core.dtypes import DType, Int32, Int64, String
 from skewless.core.timeline import Step
 from skewless.core.view import FeatureView
+
+#: Types of keys whose range is cut; Delta's statistics of others are cut short, or rare as keys.
+_RANGED = (Int32, Int64, String)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,7 @@ class ViewValues:
         steps: g(T).
         newest: The step that stands for "newest": of the newest revision, or of the one asked for.
         revisions: (visible from, number) of every revision, those that do not move the view included.
+        asked: The features that are asked for, in order; None asks for all. Others are not read.
     """
 
     view: FeatureView
@@ -34,11 +38,13 @@ class ViewValues:
     steps: tuple[Step, ...]
     newest: Step | None
     revisions: tuple[tuple[int, int], ...] = ()
+    asked: tuple[str, ...] | None = None
 
     @property
     def features(self) -> Mapping[str, DType]:
-        """The features, and their types."""
-        return self.view.feature_types
+        """The features that are asked for, and their types."""
+        types = self.view.feature_types
+        return types if self.asked is None else {name: types[name] for name in self.asked}
 
     @property
     def counting(self) -> frozenset[int]:
@@ -56,15 +62,43 @@ class Reach:
         rows: Its rows.
         first_us: The least observation time; None when there is none.
         last_us: The greatest.
+        keys: Key column → its least and its greatest value, of those that Delta keeps statistics of for each file.
     """
 
     rows: int
     first_us: int | None
     last_us: int | None
+    keys: Mapping[str, tuple[object, object]] = field(default_factory=dict, hash=False)
 
 
-def reach_of(spine: DataFrame, time_column: str) -> Reach:
-    """Look how far a spine reaches; one job."""
+def reach_of(spine: DataFrame, values: Iterable[ViewValues], time_column: str) -> Reach:
+    """Look how far a spine reaches, in time and in the keys of views; one job."""
     time_us = F.unix_micros(F.col(f"`{time_column}`"))
-    row = spine.agg(F.count("*"), F.min(time_us), F.max(time_us)).first()
-    return Reach(*row) if row is not None else Reach(0, None, None)
+    keys = {name: dtype for one in values for name, dtype in one.view.entity.keys.items() if dtype in _RANGED}
+    ends = [end(F.col(f"`{name}`")) for name in keys for end in (F.min, F.max)]
+    row = spine.agg(F.count("*"), F.min(time_us), F.max(time_us), *ends).first()
+    if row is None:
+        return Reach(0, None, None)
+    found = {name: (row[3 + 2 * place], row[4 + 2 * place]) for place, name in enumerate(keys)}
+    return Reach(row[0], row[1], row[2], keys={name: ends for name, ends in found.items() if ends[0] is not None})
+
+
+def of_spine(values: ViewValues, reach: Reach, few: DataFrame | None) -> ViewValues:
+    """Cut the rows of a view to the entities that a spine can ask for; files without any are not read.
+
+    Args:
+        values: The view.
+        reach: How far the spine reaches.
+        few: The entities that it asks for, when they are few enough to name each.
+    """
+
+    def cut(rows: DataFrame) -> DataFrame:
+        names = values.view.entity.key_names
+        for name in names:
+            if name in reach.keys:
+                rows = rows.filter(F.col(name).between(*map(F.lit, reach.keys[name])))
+        if few is None:
+            return rows
+        return rows.join(F.broadcast(few.select(*names).distinct()), list(names), "left_semi")
+
+    return replace(values, history=cut(values.history), served=cut(values.served))
