@@ -2,6 +2,8 @@
 
 PYTHON := .venv/bin/python
 PYTEST := $(PYTHON) -m pytest
+# each has a Spark session and a Cassandra node of its own
+SHARDS ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo demo-reset test test-unit test-rules test-long soak bench lint format lock build stop clean
@@ -19,9 +21,9 @@ demo-reset:  ## forget the demo's state, so that it can be played again
 	@if [ -x $(PYTHON) ]; then $(PYTHON) -m skewless dev cassandra stop; fi
 	@rm -rf .skewless/demo
 
-test: setup  ## every test but the long ones: unit, Spark, real Cassandra, real browser, end to end
+test: setup  ## every test but tests/long, in two shards: unit, Spark, real Cassandra, real browser, end to end
 	@python3 scripts/setup_browser.py
-	@$(PYTEST) -m "not long"
+	@$(PYTEST) -n $(SHARDS) --dist loadfile --no-loadscope-reorder
 
 test-unit: setup  ## the tests that need neither a JVM nor a node
 	@$(PYTEST) tests/unit
@@ -29,8 +31,7 @@ test-unit: setup  ## the tests that need neither a JVM nor a node
 test-rules: setup  ## the rules of the point-in-time join, by every engine
 	@EVERY_ENGINE=1 $(PYTEST) tests/spark/test_point_in_time_rules.py
 
-test-long: setup  ## what takes too long for every change: the demo, whole stories, each stage as a job of its own
-	@$(PYTEST) -m long
+test-long: setup  ## what takes too long for every change: a project killed at every failpoint, each stage as a job
 	@$(PYTEST) tests/long
 
 soak: setup  ## lives of chance against the rule: make soak SECONDS=600 SEED=7

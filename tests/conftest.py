@@ -17,6 +17,13 @@ __all__ = ["cassandra_endpoint"]
 ROOT = Path(__file__).resolve().parents[1]
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the files of long tests first, so that shards end together; all else stays in its random order."""
+    long = {item.path for item in items if item.get_closest_marker("long")}
+    items.sort(key=lambda item: item.path not in long)
+
+
 @pytest.fixture(scope="session")
 def spark() -> Any:
     """The one session of the suite: `local[2]`, UTC, two shuffle partitions, Delta from the cache."""
