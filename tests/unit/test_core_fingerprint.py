@@ -188,7 +188,11 @@ def test_canonical_json_has_one_spelling() -> None:
     assert canonical_json({"b": (1, True, None), "a": "ä\n"}) == '{"a":"\\u00e4\\n","b":[1,true,null]}'
 
 
-@pytest.mark.parametrize("value", [1.5, float("nan"), {"a": [1, (2.0,)]}, {"a": {1}}, b"x", object()], ids=lambda value: type(value).__name__)
+@pytest.mark.parametrize(
+    "value",
+    [1.5, float("nan"), {"a": [1, (2.0,)]}, {"a": {1}}, b"x", object()],
+    ids=["number", "nan", "nested", "set", "bytes", "object"],
+)
 def test_canonical_json_refuses_what_has_no_single_spelling(value: object) -> None:
     with pytest.raises(TypeError):
         canonical_json(value)
