@@ -17,7 +17,10 @@ Flipped one at a time in a scratch copy, and seen to fail:
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import timedelta
 from functools import reduce
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -29,7 +32,10 @@ from skewless.spark.point_in_time.hot import HotEntity
 from skewless.spark.point_in_time.inputs import ViewValues
 from skewless.spark.point_in_time.join import joined
 from skewless.spark.point_in_time.using import Engine, Using
+from skewless.spark.read import head_version
+from skewless.spark.sorted_copy import find_copy, make_copy, sorted_rows
 from skewless.spark.training import laid_out
+from skewless.spark.value_tables import ValueTables
 from tests.support import oracle
 from tests.support.frames import assert_same_rows, frame, rows_of
 from tests.support.histories import SPINE, Batch, Example, make_batches, spine_rows, spine_us
@@ -58,6 +64,39 @@ def test_join_of_generated_histories_equals_oracle_in_every_mode(
         ]
         expected = [row for mode in EVERY_MODE for row in wanted(batch, mode, known_us)]
         assert_same_rows(reduce(DataFrame.unionByName, told), expected)
+
+
+def test_join_by_sorted_copies_and_later_rows_equals_oracle_in_every_mode(spark: SparkSession, tmp_path: Path) -> None:
+    for batch in make_batches(31, timelines=3, examples=25, spine=14):
+        values = with_copies(spark, values_of(spark, batch), tmp_path)
+        known_us = batch.plan.revisions[len(batch.plan.revisions) // 2].visible_from_us if batch.plan.revisions else 0
+        spine = frame(spark, SPINE, spine_rows(batch.examples))
+        using = Using(Engine.BUCKET, buckets=3)
+        told = [
+            answered(spine, values, "as-served", using, as_served=True),
+            answered(spine, values, "event-time", using, as_served=False),
+            answered(spine, as_known(values, known_us), "as-known", using, as_served=False),
+        ]
+        expected = [row for mode in EVERY_MODE for row in wanted(batch, mode, known_us)]
+        assert_same_rows(reduce(DataFrame.unionByName, told), expected)
+
+
+def with_copies(spark: SparkSession, values: ViewValues, folder: Path) -> ViewValues:
+    """The same in Delta tables, half of the rows in sorted copies, the others appended later."""
+    tables = ValueTables(spark, str(folder), values.view, timedelta(days=30))
+    tables.create()
+    made = {}
+    for name in ("history", "served"):
+        rows, path = getattr(values, name), getattr(tables, name)
+        is_early = F.pmod(F.xxhash64(*rows.columns), F.lit(2)) == 0
+        for part in (rows.filter(is_early), rows.filter(~is_early)):
+            part.write.format("delta").mode("append").save(path)
+            copy = find_copy(tables, name) or make_copy(tables, name, rows_of_bucket=part.count() // 4 + 1)
+        assert copy is not None
+        assert copy.buckets in {2, 4, 8}
+        made[f"sorted_{name}"] = sorted_rows(tables, name, head_version(spark, path))
+        made[name] = tables.read(path)
+    return replace(values, **made)
 
 
 def hot(examples: Sequence[Example]) -> Iterator[HotEntity]:

@@ -5,16 +5,19 @@ Nothing is sorted by Spark, and only winners are copied. A bucket is held in mem
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from pyspark.sql import DataFrame
+import pyarrow.compute as pc
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from skewless.spark.point_in_time.positions import AT, GENERATION_BITS, IS_RETRACTED, LAST, ORDER, PAYLOAD, winner
+from skewless.spark.point_in_time.sorted_read import BUCKET, SortedRead, beside
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
@@ -23,7 +26,20 @@ _NONE_FREE = 63
 LIMIT = 1_500_000_000
 
 
-def winners(rows: DataFrame, *, keys: Sequence[str], apart: str, carry: str, views: int, buckets: int) -> DataFrame:
+@dataclass(frozen=True, slots=True)
+class Buckets:
+    """Where the rows of a join lie.
+
+    Attributes:
+        number: Into how many buckets rows are put. One of more than LIMIT bytes fails, before it takes all memory.
+        reads: What a task reads beside its rows, of sorted copies; the number is a multiple of theirs.
+    """
+
+    number: int
+    reads: tuple[SortedRead, ...] = ()
+
+
+def winners(rows: DataFrame, *, keys: Sequence[str], apart: str, carry: str, views: int, buckets: Buckets) -> DataFrame:
     """Find the value row of each view that stands last before, or at, each spine row.
 
     Args:
@@ -32,14 +48,15 @@ def winners(rows: DataFrame, *, keys: Sequence[str], apart: str, carry: str, vie
         apart: A column by which rows are spread further.
         carry: The column of spine rows that is passed on, a struct.
         views: How many there are.
-        buckets: Into how many the rows are put. One of more than LIMIT bytes fails, before it takes all memory.
+        buckets: Where rows lie.
 
     Returns:
         Per spine row `carry`, and per view its winner's payload, null when there is none.
     """
     carried, told = (_fields(rows, name) for name in (carry, PAYLOAD))
     # flat: a struct costs Spark much more on its way to Python than its fields do
-    flat = rows.repartition(buckets, *keys, apart).select(
+    flat = _in_buckets(rows, keys, apart, buckets.number).select(
+        BUCKET,
         *keys,
         AT,
         ORDER,
@@ -48,7 +65,8 @@ def winners(rows: DataFrame, *, keys: Sequence[str], apart: str, carry: str, vie
     )
     given = [T.StructField(f"c{at}", one.dataType) for at, one in enumerate(carried)]
     given += [T.StructField(f"w{place}_{at}", one.dataType) for place in range(views) for at, one in enumerate(told)]
-    found = flat.mapInArrow(_search(tuple(keys), len(carried), len(told), views, LIMIT), T.StructType(given))
+    search = _Search(tuple(keys), len(carried), len(told), views, buckets.reads)
+    found = flat.mapInArrow(search.searched, T.StructType(given))
     whole = F.struct(*(F.col(f"c{at}").alias(one.name) for at, one in enumerate(carried))).alias(carry)
     won = (
         # whoever says nothing at all is no row
@@ -66,51 +84,84 @@ def _fields(rows: DataFrame, name: str) -> list[T.StructField]:
     return found.fields if isinstance(found, T.StructType) else []
 
 
-def _search(
-    keys: tuple[str, ...], carried: int, told: int, views: int, limit: int
-) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
-    def searched(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+def _in_buckets(rows: DataFrame, keys: Sequence[str], apart: str, number: int) -> DataFrame:
+    """Rows of equal keys in one partition, whose number is that of their bucket; apart only those that are told so."""
+    spread = F.pmod(F.xxhash64(*keys, apart), F.lit(number)).cast("int")
+    bucket = F.when(F.col(apart) == 0, bucket_of(keys, number)).otherwise(spread)
+    return rows.withColumn(BUCKET, bucket).repartitionById(number, F.col(BUCKET))
+
+
+def bucket_of(keys: Sequence[str], number: int) -> Column:
+    """The bucket of an entity, whatever the order in which its keys are declared."""
+    return F.pmod(F.xxhash64(*sorted(keys)), F.lit(number)).cast("int")
+
+
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """What a task does with its bucket.
+
+    Attributes:
+        keys: The key columns.
+        carried: How many columns of spine rows are passed on: c0, c1, …
+        told: How many a payload has: p0, p1, …
+        views: How many views there are.
+        reads: What is read beside.
+    """
+
+    keys: tuple[str, ...]
+    carried: int
+    told: int
+    views: int
+    reads: tuple[SortedRead, ...]
+
+    def searched(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """Winners of a bucket's spine rows."""
         held, size = [], 0
         for batch in batches:
             held.append(batch)
             size += batch.nbytes
-            if size > limit:
-                message = (
-                    f"A bucket takes more than {limit >> 20} MiB, mostly by one key perhaps. "
-                    "Join with engine 'window', which spills to disk."
-                )
-                raise MemoryError(message)
-        if held:
-            table = pa.Table.from_batches(held).combine_chunks()
-            names = [f"c{at}" for at in range(carried)], [f"p{at}" for at in range(told)]
-            yield from _of_bucket(table, keys, *names, views)
+            _check_size(size)
+        if not held:
+            return
+        table = pa.Table.from_batches(held)
+        if not bool((np.asarray(table[ORDER]) == LAST).any()):
+            return
+        table = beside(table, self.reads, int(table[BUCKET][0].as_py()), at=AT, order=ORDER)
+        _check_size(table.nbytes)
+        yield from self._of_bucket(table)
 
-    return searched
+    def _of_bucket(self, table: pa.Table) -> Iterator[pa.RecordBatch]:
+        order = np.asarray(table[ORDER])
+        asked = np.flatnonzero(order == LAST)
+        place, shift, is_asking = _packed(table, self.keys)
+        # in their order the search walks through values once, instead of jumping about
+        asked = asked[np.argsort(place[asked])]
+        view, is_said = order >> GENERATION_BITS, _says(table) != IS_RETRACTED
+        columns = {f"c{at}": table[f"c{at}"].take(pa.array(asked)) for at in range(self.carried)}
+        for number in range(self.views):
+            mine = _sorted(np.flatnonzero(view == number), place, order)
+            if len(mine):
+                # of several statements of one instant the last one has the word, be it that there is nothing to say
+                is_last = np.append(place[mine[1:]] != place[mine[:-1]], True)
+                mine = mine[is_last & is_said[mine]]
+            found, is_found = _last_before(place[mine], place[asked], shift)
+            rows = mine[found] if len(mine) else np.zeros(len(asked), np.int64)
+            won = pa.array(rows, mask=~(is_found & is_asking[asked]))
+            columns |= {f"w{number}_{at}": table[f"p{at}"].take(won) for at in range(self.told)}
+        yield from pa.table(columns).combine_chunks().to_batches()
 
 
-def _of_bucket(
-    table: pa.Table, keys: Sequence[str], carried: Sequence[str], told: Sequence[str], views: int
-) -> Iterator[pa.RecordBatch]:
-    order = np.asarray(table[ORDER])
-    asked = np.flatnonzero(order == LAST)
-    if not len(asked):
-        return
-    place, shift, is_asking = _packed(table, keys)
-    # in their order the search walks through values once, instead of jumping about
-    asked = asked[np.argsort(place[asked])]
-    view, is_said = order >> GENERATION_BITS, np.asarray(table[told[0]].fill_null(IS_RETRACTED)) != IS_RETRACTED
-    columns = {name: table[name].take(pa.array(asked)) for name in carried}
-    for number in range(views):
-        mine = _sorted(np.flatnonzero(view == number), place, order)
-        if len(mine):
-            # of several statements of one instant the last one has the word, be it that there is nothing to say
-            is_last = np.append(place[mine[1:]] != place[mine[:-1]], True)
-            mine = mine[is_last & is_said[mine]]
-        found, is_found = _last_before(place[mine], place[asked], shift)
-        rows = mine[found] if len(mine) else np.zeros(len(asked), np.int64)
-        won = pa.array(rows, mask=~(is_found & is_asking[asked]))
-        columns |= {f"w{number}_{at}": table[name].take(won) for at, name in enumerate(told)}
-    yield from pa.table(columns).combine_chunks().to_batches()
+def _check_size(size: int) -> None:
+    if size > LIMIT:
+        message = (
+            f"A bucket takes more than {LIMIT >> 20} MiB, mostly by one key perhaps. "
+            "Join with engine 'window', which spills to disk."
+        )
+        raise MemoryError(message)
+
+
+def _says(table: pa.Table) -> Ints:
+    return np.asarray(table["p0"].fill_null(IS_RETRACTED), np.int64)
 
 
 def _packed(table: pa.Table, keys: Sequence[str]) -> tuple[Ints, int, Bools]:
@@ -122,9 +173,9 @@ def _packed(table: pa.Table, keys: Sequence[str]) -> tuple[Ints, int, Bools]:
     code = np.zeros(table.num_rows, np.int64)
     is_whole = np.asarray(table[AT].is_valid())
     for key in keys:
-        encoded = _one(table[key]).dictionary_encode()
-        is_whole &= np.asarray(encoded.indices.is_valid())
-        code = _folded(code * (len(encoded.dictionary) + 1) + np.asarray(encoded.indices.fill_null(-1), np.int64) + 1)
+        numbers, count = _numbered(_one(table[key]))
+        is_whole &= numbers > 0
+        code = _folded(code * (count + 1) + numbers)
     at = np.asarray(table[AT].fill_null(0), np.int64)
     least = int(at.min())
     shift = int(at.max() - least).bit_length()
@@ -133,6 +184,17 @@ def _packed(table: pa.Table, keys: Sequence[str]) -> tuple[Ints, int, Bools]:
         at, least = np.unique(at, return_inverse=True)[1].astype(np.int64), 0
         shift = int(at.max()).bit_length()
     return (code << shift) | (at - least), shift, is_whole
+
+
+def _numbered(column: pa.Array) -> tuple[Ints, int]:
+    """Equal values as equal numbers from 1 on, null as 0; and the greatest that can be."""
+    if pa.types.is_integer(column.type) and column.null_count < len(column):
+        ends = pc.min_max(column).as_py()
+        if ends["max"] - ends["min"] < 1 << 31:
+            told = np.asarray(pc.subtract(column.cast(pa.int64()), ends["min"] - 1).fill_null(0), np.int64)
+            return told, int(ends["max"] - ends["min"]) + 1
+    encoded = column.dictionary_encode()
+    return np.asarray(encoded.indices.fill_null(-1), np.int64) + 1, len(encoded.dictionary)
 
 
 def _one(column: pa.ChunkedArray) -> pa.Array:

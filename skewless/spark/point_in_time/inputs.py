@@ -17,6 +17,21 @@ _RANGED = (Int32, Int64, String)
 
 
 @dataclass(frozen=True, slots=True)
+class SortedRows:
+    """History or served as a sorted copy, which tasks read by themselves, and the rows that it lacks.
+
+    Attributes:
+        folder: Of the copy.
+        buckets: Into how many it lies: a power of two.
+        later: The rows that are in no file of the copy.
+    """
+
+    folder: str
+    buckets: int
+    later: DataFrame
+
+
+@dataclass(frozen=True, slots=True)
 class ViewValues:
     """What the join needs to know of one view.
 
@@ -29,6 +44,8 @@ class ViewValues:
         newest: The step that stands for "newest": of the newest revision, or of the one asked for.
         revisions: (visible from, number) of every revision, those that do not move the view included.
         asked: The features that are asked for, in order; None asks for all. Others are not read.
+        sorted_history: History as a sorted copy, if there is one.
+        sorted_served: The same of served.
     """
 
     view: FeatureView
@@ -39,6 +56,8 @@ class ViewValues:
     newest: Step | None
     revisions: tuple[tuple[int, int], ...] = ()
     asked: tuple[str, ...] | None = None
+    sorted_history: SortedRows | None = None
+    sorted_served: SortedRows | None = None
 
     @property
     def features(self) -> Mapping[str, DType]:
@@ -101,4 +120,13 @@ def of_spine(values: ViewValues, reach: Reach, few: DataFrame | None) -> ViewVal
             return rows
         return rows.join(F.broadcast(few.select(*names).distinct()), list(names), "left_semi")
 
-    return replace(values, history=cut(values.history), served=cut(values.served))
+    def cut_later(copy: SortedRows | None) -> SortedRows | None:
+        return None if copy is None else replace(copy, later=cut(copy.later))
+
+    return replace(
+        values,
+        history=cut(values.history),
+        served=cut(values.served),
+        sorted_history=cut_later(values.sorted_history),
+        sorted_served=cut_later(values.sorted_served),
+    )

@@ -94,7 +94,13 @@ def _found(
     """The spine's columns, and the winner of each view."""
     names, views, reach = known[0].view.entity.key_names, len(known), how.reach
     cut = (of_spine(one, reach, how.using.few) for one in known)
-    parts = [value_rows(one, place, slots, reach, as_served=how.as_served) for place, one in enumerate(cut)]
+    hot = how.using.hot_of(names)
+    # a copy is not sliced
+    by_copies = how.using.engine is Engine.BUCKET and not hot
+    parts = (
+        value_rows(one, place, slots, reach, as_served=how.as_served, by_copies=by_copies)
+        for place, one in enumerate(cut)
+    )
     told = [one for one in parts if one is not None]
     if not told:
         nothing = F.lit(None).cast(slots.schema)
@@ -103,12 +109,12 @@ def _found(
     apart = F.when(_asks_nothing(keys), F.xxhash64(AT, *keys)).otherwise(F.lit(0))
     named = (key.alias(name) for key, name in zip(keys, names, strict=True))
     asking = placed.select(*named, AT, F.lit(LAST).alias(ORDER), F.struct("*").alias(_CARRY), apart.alias(_APART))
-    hot = how.using.hot_of(names)
     asking = asking.withColumn(_APART, slice_number(hot, F.col(_APART)))
-    values = with_brought_in(reduce(DataFrame.unionByName, told), names, hot, apart=_APART)
+    values = with_brought_in(reduce(DataFrame.unionByName, (one.rows for one in told)), names, hot, apart=_APART)
     rows = values.unionByName(asking, allowMissingColumns=True)
     if how.using.engine is Engine.BUCKET:
-        buckets = how.using.buckets
+        reads = tuple(read for one in told for read in one.reads)
+        buckets = bucket.Buckets(max((one.buckets for one in reads), default=how.using.buckets), reads)
         found = bucket.winners(rows, keys=names, apart=_APART, carry=_CARRY, views=views, buckets=buckets)
     else:
         retracts = any(len(one.counting) > 1 and reads_history(one, reach, as_served=how.as_served) for one in known)

@@ -9,8 +9,8 @@ spine row is always the answer, whatever was rolled back and forth.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import reduce
 
 from pyspark.sql import Column, DataFrame
@@ -22,7 +22,8 @@ from skewless.core.names import EVENT_TIMESTAMP, FLAG, GENERATION, STATE
 from skewless.core.resolver import ABSENT, DELETED, RETRACTED
 from skewless.core.time import from_us
 from skewless.spark.dtypes import spark_type
-from skewless.spark.point_in_time.inputs import Reach, ViewValues
+from skewless.spark.point_in_time.inputs import Reach, SortedRows, ViewValues
+from skewless.spark.point_in_time.sorted_read import SortedRead
 from skewless.spark.value_tables import of_generations
 
 #: Columns of positioned rows. Among those of one instant the order tells: by view, then by generation.
@@ -83,16 +84,29 @@ class Slots:
 
     def payload(self, place: int, *, state: Column, is_served: bool) -> Column:
         """A row of a value table as that struct."""
-        names = {slot: name for name, slot in self.places[place].items()}
         cells = (
-            (F.col(names[slot]) if slot in names else F.lit(None).cast(spark_type(dtype))).alias(f"s{slot}")
-            for slot, dtype in enumerate(self.types)
+            (F.lit(None).cast(spark_type(dtype)) if name is None else F.col(name)).alias(f"s{slot}")
+            for slot, (name, dtype) in enumerate(zip(self.names(place), self.types, strict=True))
         )
-        served = IS_SERVED if is_served else 0
-        says = F.raise_error(F.lit("A value table has a row of an unknown state."))
-        for spelled, code in _CODES.items():
-            says = F.when(state == spelled, F.lit(code | served).cast("byte")).otherwise(says)
-        return F.struct(says.alias("says"), F.unix_micros(EVENT_TIMESTAMP).alias("event_us"), *cells)
+        said = says(state).bitwiseOR(F.lit(IS_SERVED if is_served else 0).cast("byte"))
+        return F.struct(said.alias("says"), F.unix_micros(EVENT_TIMESTAMP).alias("event_us"), *cells)
+
+    def names(self, place: int) -> tuple[str | None, ...]:
+        """Per slot the feature of a view that lies in it, None for none."""
+        names = {slot: name for name, slot in self.places[place].items()}
+        return tuple(names.get(slot) for slot in range(len(self.types)))
+
+
+def says(state: Column) -> Column:
+    """What a row of history or served says of its entity, as a byte.
+
+    Args:
+        state: Its `_flag` or `_state`.
+    """
+    code = F.raise_error(F.lit("A value table has a row of an unknown state.")).cast("byte")
+    for spelled, number in _CODES.items():
+        code = F.when(state == spelled, F.lit(number).cast("byte")).otherwise(code)
+    return code
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +146,23 @@ def reads_history(values: ViewValues, reach: Reach, *, as_served: bool) -> bool:
     )
 
 
-def value_rows(values: ViewValues, place: int, slots: Slots, reach: Reach, *, as_served: bool) -> DataFrame | None:
-    """What a spine may need of one view: key columns, position, order and payload.
+@dataclass(frozen=True, slots=True)
+class Positioned:
+    """What a spine may need of one view.
+
+    Attributes:
+        rows: Key columns, position, order and payload.
+        reads: What tasks read beside them, of sorted copies.
+    """
+
+    rows: DataFrame
+    reads: tuple[SortedRead, ...] = ()
+
+
+def value_rows(
+    values: ViewValues, place: int, slots: Slots, reach: Reach, *, as_served: bool, by_copies: bool = False
+) -> Positioned | None:
+    """What a spine may need of one view, on the axis of time.
 
     Args:
         values: The view.
@@ -141,15 +170,16 @@ def value_rows(values: ViewValues, place: int, slots: Slots, reach: Reach, *, as
         slots: Where features lie.
         reach: How far the spine reaches; what cannot matter within is not read.
         as_served: True puts served rows on the axis, and history before the first revision; False history alone.
+        by_copies: True leaves to tasks what is in sorted copies.
 
     Returns:
         None when nothing can matter.
     """
     if reach.first_us is None or reach.last_us is None or values.newest is None:
         return None
-    of_view = _OfView(values, place, slots)
+    of_view = _OfView(values, place, slots, by_copies=by_copies)
     if not as_served:
-        return of_view.stated(until_us=reach.last_us, later_us=0)
+        return _together([of_view.stated(until_us=reach.last_us, later_us=0)])
     begins_us, delay_us = values.steps[0].from_us, values.view.delay_us
     parts = []
     if reads_history(values, reach, as_served=True):
@@ -157,7 +187,12 @@ def value_rows(values: ViewValues, place: int, slots: Slots, reach: Reach, *, as
         parts.append(of_view.stated(until_us=until_us - delay_us, later_us=delay_us))
     if reach.last_us >= begins_us:
         parts += of_view.sent(tuple(emissions(values, reach.last_us)))
-    return reduce(DataFrame.unionAll, parts)
+    return _together(parts)
+
+
+def _together(parts: Sequence[Positioned]) -> Positioned:
+    rows = reduce(DataFrame.unionAll, (one.rows for one in parts))
+    return Positioned(rows, tuple(read for one in parts for read in one.reads))
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,27 +200,55 @@ class _OfView:
     values: ViewValues
     place: int
     slots: Slots
+    by_copies: bool
 
-    def stated(self, *, until_us: int, later_us: int) -> DataFrame:
+    def stated(self, *, until_us: int, later_us: int) -> Positioned:
         """History up to an event time, itself included, each statement that much later than it speaks for."""
         until = from_us(min(max(until_us, _LEAST_US), _GREATEST_US))
-        rows = of_generations(self.values.history, self.values.counting).filter(F.col(EVENT_TIMESTAMP) <= F.lit(until))
+        copy = self.values.sorted_history if self.by_copies else None
+        rows = of_generations(copy.later if copy else self.values.history, self.values.counting)
         at_us = F.unix_micros(EVENT_TIMESTAMP) + F.lit(later_us)
-        return self._positioned(rows, at_us, F.col(GENERATION), state=F.col(FLAG), is_served=False)
+        told = rows.filter(F.col(EVENT_TIMESTAMP) <= F.lit(until))
+        placed = self._positioned(told, at_us, F.col(GENERATION), state=F.col(FLAG), is_served=False)
+        if copy is None:
+            return Positioned(placed)
+        read = self._read(copy, self.values.counting)
+        return Positioned(placed, (replace(read, until_us=until_us, later_us=later_us),))
 
-    def sent(self, emitted: Sequence[Emission]) -> Iterator[DataFrame]:
+    def sent(self, emitted: Sequence[Emission]) -> Iterator[Positioned]:
         """Served rows where revisions put them."""
         yield self._served([(number, one.at_us) for one in emitted if not one.taken for number in one.generations])
         for one in emitted:
             if one.taken:
-                yield from self._taken_back(one)
+                yield from map(Positioned, self._taken_back(one))
 
-    def _served(self, places: Sequence[tuple[int, int]]) -> DataFrame:
+    def _served(self, places: Sequence[tuple[int, int]]) -> Positioned:
         """Rows of generations, each where it became visible; again where it became so again."""
-        rows = of_generations(self.values.served, {number for number, _ in places})
+        instants: dict[int, tuple[int, ...]] = {}
+        for number, at_us in places:
+            instants[number] = (*instants.get(number, ()), at_us)
+        copy = self.values.sorted_served if self.by_copies else None
+        rows = of_generations(copy.later if copy else self.values.served, instants)
         schema = T.StructType([T.StructField(name, T.LongType()) for name in (GENERATION, AT)])
         listed = rows.sparkSession.createDataFrame(list(places), schema)
-        return self._positioned(rows.join(F.broadcast(listed), GENERATION), F.col(AT), F.col(GENERATION))
+        placed = self._positioned(rows.join(F.broadcast(listed), GENERATION), F.col(AT), F.col(GENERATION))
+        if copy is None:
+            return Positioned(placed)
+        return Positioned(placed, (replace(self._read(copy, instants), instants=instants, served_bit=IS_SERVED),))
+
+    def _read(self, copy: SortedRows, generations: Collection[int]) -> SortedRead:
+        return SortedRead(
+            folder=copy.folder,
+            buckets=copy.buckets,
+            keys=tuple(self.values.view.entity.key_names),
+            features=self.slots.names(self.place),
+            order=self._order,
+            generations=tuple(sorted(generations)),
+        )
+
+    @property
+    def _order(self) -> int:
+        return (self.place << GENERATION_BITS) + _MIDDLE
 
     def _taken_back(self, emission: Emission) -> Iterator[DataFrame]:
         """Nothing at first, then what older generations say, of the entities that the taken ones had changed."""
@@ -199,7 +262,7 @@ class _OfView:
     def _positioned(
         self, rows: DataFrame, at_us: Column, generation: Column, *, state: Column | None = None, is_served: bool = True
     ) -> DataFrame:
-        order = F.lit((self.place << GENERATION_BITS) + _MIDDLE) + generation.cast("long")
+        order = F.lit(self._order) + generation.cast("long")
         payload = self.slots.payload(self.place, state=F.col(STATE) if state is None else state, is_served=is_served)
         return rows.select(
             *self.values.view.entity.key_names,

@@ -62,15 +62,16 @@ WINDOW = Using()
 
 
 def using_of(
-    engine: Engine, spine: DataFrame, values: Sequence[ViewValues], time_column: str, *, hot_from: int = _HOT
+    engine: Engine | None, spine: DataFrame, values: Sequence[ViewValues], time_column: str, *, hot_from: int = _HOT
 ) -> Using:
-    """An engine, with what it needs to know of the rows.
+    """What finds the winners, with what it needs to know of the rows.
 
     One job looks how far the spine reaches; value rows are counted, which Delta tables do without a job; if there are
     very many, one more looks for hot entities in a sample.
 
     Args:
-        engine: The engine.
+        engine: The engine; None chooses one. It is `bucket` when there are sorted copies to read and no entity is hot:
+            else all rows would go to Python, which costs more than their sort. A spine of few rows reads few values.
         spine: What is to be joined to.
         values: The views.
         time_column: The observation time.
@@ -87,7 +88,13 @@ def using_of(
         rows = max(rows, told + sum(one.served.count() for one in group))
     names = dict.fromkeys(name for one in values for name in one.view.entity.key_names)
     few = spine.select(*(F.col(f"`{name}`") for name in names)).distinct() if reach.rows <= _FEW else None
+    if engine is None:
+        engine = Engine.BUCKET if few is None and not hot and all(map(_is_sorted, values)) else Engine.WINDOW
     return Using(engine, buckets=max(_FEWEST, -(-rows // _ROWS)), hot=tuple(hot), reach=reach, few=few)
+
+
+def _is_sorted(values: ViewValues) -> bool:
+    return values.newest is None or None not in (values.sorted_history, values.sorted_served)
 
 
 def by_keys(values: Sequence[ViewValues]) -> list[list[ViewValues]]:
