@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from skewless.flows.explain import Explanation
     from skewless.flows.leaks import LeakReport
+    from skewless.flows.optimize import LaidOut
     from skewless.flows.parity import Certificate
     from skewless.flows.train import TrainingSet
     from skewless.plan.definition_plan import DefinitionPlan
@@ -250,7 +251,7 @@ class FeatureStore:
         known_at: datetime | None = None,
         time_column: str = "timestamp",
         with_status: bool = False,
-        engine: str = "window",
+        engine: str = "auto",
     ) -> TrainingSet:
         """Join a service's features to a spine as they were served.
 
@@ -262,7 +263,8 @@ class FeatureStore:
             known_at: Of as-known.
             time_column: The spine's observation time.
             with_status: Adds a `view__feature__status` column per feature.
-            engine: window, for any size; or bucket, which holds each bucket of keys in memory. Both give the same rows.
+            engine: auto chooses; window is for any size, bucket holds each bucket of keys in memory and reads sorted
+                copies. All give the same rows.
         """
         from skewless.flows.train import Request, train  # noqa: PLC0415 - see plan
 
@@ -339,6 +341,12 @@ class FeatureStore:
 
         chosen = [self._service(name) for name in services] or list(self.workshop.definitions.services)
         return tuple(certify(self.workshop, one, sample=sample) for one in chosen)
+
+    def optimize(self, *views: str) -> tuple[LaidOut, ...]:
+        """Lay history and served of views, or of all, out for training joins; see `skewless optimize`."""
+        from skewless.flows.optimize import optimize  # noqa: PLC0415 - see plan
+
+        return optimize(self.workshop, views)
 
     def report(self, *views: str) -> Path:
         """Build the report site, of all views when none is named; returns its front page."""

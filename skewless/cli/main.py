@@ -45,6 +45,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     pipeline.backfill,
     pipeline.rollback,
     pipeline.revert,
+    pipeline.optimize,
     reading.train,
     reading.leaks,
     reading.get,

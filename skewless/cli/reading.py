@@ -37,7 +37,9 @@ def train(
     known_at: Annotated[Text, typer.Option(metavar="T", help="Of as-known: what readers were told then.")] = None,
     time_column: Annotated[str, typer.Option(metavar="COLUMN", help="The spine's observation time.")] = "timestamp",
     status: Annotated[bool, typer.Option("--status", help="Add `view__feature__status` columns.")] = False,
-    engine: Annotated[str, typer.Option(metavar="ENGINE", help="window (any size) or bucket (in memory).")] = "window",
+    engine: Annotated[
+        str, typer.Option(metavar="ENGINE", help="auto, window (any size), bucket (in memory).")
+    ] = "auto",
 ) -> None:
     """Join features to a spine, each row as it was served at its time; nothing from the future leaks.
 

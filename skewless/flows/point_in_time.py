@@ -15,10 +15,11 @@ from skewless.core.view import FeatureView
 from skewless.flows.workshop import Workshop
 from skewless.spark.dtypes import spark_schema
 from skewless.spark.exact import arrived, leaving
-from skewless.spark.point_in_time.inputs import ViewValues
+from skewless.spark.point_in_time.inputs import SortedRows, ViewValues
 from skewless.spark.point_in_time.join import joined
 from skewless.spark.point_in_time.using import WINDOW, Using
 from skewless.spark.read import head_version, is_table, table_id
+from skewless.spark.sorted_copy import sorted_rows
 from skewless.spark.value_tables import ValueTables
 
 
@@ -72,6 +73,18 @@ class Pins:
         for one in self.values:
             told = [step for step in one.steps if step.from_us <= instant_us]
             values.append(replace(one, newest=told[-1] if told else None))
+        return replace(self, values=tuple(values))
+
+    def with_copies(self, shop: Workshop) -> Pins:
+        """The same inputs, with the sorted copies that there are of them."""
+
+        def copy(one: ViewValues, name: str) -> SortedRows | None:
+            pin = self.tables.get(f"{one.view.name}/{name}")
+            return None if pin is None else sorted_rows(shop.tables(one.view), name, pin.version)
+
+        values = (
+            replace(one, sorted_history=copy(one, "history"), sorted_served=copy(one, "served")) for one in self.values
+        )
         return replace(self, values=tuple(values))
 
     def of_entities(self, few: DataFrame) -> Pins:

@@ -20,7 +20,8 @@ from skewless.spark.point_in_time.using import Engine, using_of
 from skewless.spark.training import check_spine, content_hash, counted, laid_out
 
 MODES = ("as-served", "event-time", "as-known")
-ENGINES = tuple(one.value for one in Engine)
+AUTO = "auto"
+ENGINES = (AUTO, *(one.value for one in Engine))
 _PACKAGES = ("skewless", "pyspark", "delta-spark")
 
 
@@ -62,7 +63,7 @@ class Request:
         mode: as-served, event-time or as-known.
         with_status: Adds a status column per feature.
         known_at_us: Of as-known: only what readers were told to use at this instant counts.
-        engine: window or bucket; the rows are the same.
+        engine: auto, window or bucket; the rows are the same.
     """
 
     service: FeatureService
@@ -70,7 +71,7 @@ class Request:
     mode: str = "as-served"
     with_status: bool = False
     known_at_us: int | None = None
-    engine: str = Engine.WINDOW.value
+    engine: str = AUTO
 
 
 def train(shop: Workshop, spine: DataFrame, request: Request) -> TrainingSet:
@@ -101,7 +102,12 @@ def train(shop: Workshop, spine: DataFrame, request: Request) -> TrainingSet:
     check_spine(spine, pins.views, service=request.service, time_column=request.time_column)
     shop.say(f"Joining {len(request.service.features)} features of {len(pins.views)} views, {request.mode}…")
     as_served = request.mode == "as-served"
-    using = using_of(Engine(request.engine), spine, pins.values, request.time_column)
+    engine = None if request.engine == AUTO else Engine(request.engine)
+    if engine is not Engine.WINDOW:
+        pins = pins.with_copies(shop)
+    using = using_of(engine, spine, pins.values, request.time_column)
+    for hot in using.hot:
+        shop.say(f"Cutting the time of {hot} into {len(hot.cuts) + 1} slices.")
     answered = pins.join(spine, time_column=request.time_column, as_served=as_served, using=using).persist()
     try:
         frame = laid_out(answered, spine, request.service, with_status=request.with_status)
@@ -128,7 +134,7 @@ def train(shop: Workshop, spine: DataFrame, request: Request) -> TrainingSet:
             content_hash=result_hash,
             created_us=shop.clock.now_us(),
             seconds=round(perf_counter() - begun, 3),
-            engine=request.engine,
+            engine=using.engine.value,
             packages={name: version(name) for name in _PACKAGES},
         ),
     )

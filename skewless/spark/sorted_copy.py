@@ -22,7 +22,7 @@ from skewless.spark.point_in_time.bucket import bucket_of
 from skewless.spark.point_in_time.inputs import SortedRows
 from skewless.spark.point_in_time.positions import says
 from skewless.spark.point_in_time.sorted_read import BUCKET, EVENT_US, SAYS
-from skewless.spark.read import head_version, is_table, table_id
+from skewless.spark.read import head_version, table_id
 from skewless.spark.value_tables import ValueTables
 
 FORMAT = 1
@@ -51,26 +51,21 @@ class SortedCopy:
     files: tuple[str, ...]
 
 
-def make_copy(tables: ValueTables, name: str, *, rows_of_bucket: int = _ROWS) -> SortedCopy | None:
+def make_copy(tables: ValueTables, name: str, *, rows_of_bucket: int = _ROWS) -> SortedCopy:
     """Copy history or served as it stands, sorted; one that is as new stays.
 
     The description is written when all else is there; until then joins go on with the copy before, whose files are
     removed when the next one is made.
 
     Args:
-        tables: The tables of the view.
+        tables: The tables of the view; the one that is meant exists.
         name: history or served.
         rows_of_bucket: About so many rows of a bucket.
-
-    Returns:
-        The copy; None when there is no table yet.
 
     Raises:
         UsageError: The offline store is no local folder.
     """
     path = getattr(tables, name)
-    if not is_table(tables.session, path):
-        return None
     known, version = find_copy(tables, name), head_version(tables.session, path)
     identity = table_id(tables.session, path)
     if known is not None and (known.table_id, known.version) == (identity, version):

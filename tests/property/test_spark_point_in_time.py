@@ -92,7 +92,6 @@ def with_copies(spark: SparkSession, values: ViewValues, folder: Path) -> ViewVa
         for part in (rows.filter(is_early), rows.filter(~is_early)):
             part.write.format("delta").mode("append").save(path)
             copy = find_copy(tables, name) or make_copy(tables, name, rows_of_bucket=part.count() // 4 + 1)
-        assert copy is not None
         assert copy.buckets in {2, 4, 8}
         made[f"sorted_{name}"] = sorted_rows(tables, name, head_version(spark, path))
         made[name] = tables.read(path)
