@@ -16,7 +16,7 @@ from skewless.errors import UsageError
 from skewless.flows.point_in_time import Pins, pinned, view_facts
 from skewless.flows.recover import synced_timeline
 from skewless.flows.workshop import Workshop
-from skewless.spark.point_in_time.using import Engine, using_of
+from skewless.spark.point_in_time.using import OFF, Engine, using_of
 from skewless.spark.training import check_spine, content_hash, counted, laid_out
 
 MODES = ("as-served", "event-time", "as-known")
@@ -92,6 +92,8 @@ def train(shop: Workshop, spine: DataFrame, request: Request) -> TrainingSet:
         raise UsageError(f"Join '{request.mode}' does not exist. Use one of {', '.join(MODES)}.")
     if (request.mode == "as-known") != (request.known_at_us is not None):
         raise UsageError("The join as-known needs the instant of what was known, and no other join has one.")
+    if request.engine in OFF:
+        raise UsageError(f"Engine '{request.engine}' is off: {OFF[request.engine]}. Use one of {', '.join(ENGINES)}.")
     if request.engine not in ENGINES:
         raise UsageError(f"Engine '{request.engine}' does not exist. Use one of {', '.join(ENGINES)}.")
     begun = perf_counter()
@@ -103,8 +105,7 @@ def train(shop: Workshop, spine: DataFrame, request: Request) -> TrainingSet:
     shop.say(f"Joining {len(request.service.features)} features of {len(pins.views)} views, {request.mode}…")
     as_served = request.mode == "as-served"
     engine = None if request.engine == AUTO else Engine(request.engine)
-    if engine is not Engine.WINDOW:
-        pins = pins.with_copies(shop)
+    pins = pins.prepared(shop)
     using = using_of(engine, spine, pins.values, request.time_column)
     for hot in using.hot:
         shop.say(f"Cutting the time of {hot} into {len(hot.cuts) + 1} slices.")

@@ -24,6 +24,8 @@ from skewless.spark.read import head_version, is_table, read_at
 
 #: Writer of a chunk of a backfill, before its number.
 _CHUNK = "history chunk"
+#: Kinds of keys of which Delta keeps no statistics, and refuses to be asked for any.
+_WITHOUT_STATISTICS = {"bool", "bytes"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,13 +134,14 @@ class ValueTables:
             for name, dtype in columns.items()
         )
         horizon = f"interval {self.horizon.days} days"
+        ranged = [name for name, dtype in self.view.entity.keys.items() if dtype.kind not in _WITHOUT_STATISTICS]
         properties = {
             "delta.appendOnly": "true",
             "delta.deletedFileRetentionDuration": horizon,
             "delta.logRetentionDuration": horizon,
             "delta.enableInCommitTimestamps": "true",
             # statistics of hundreds of features would cost more at each commit than any read could gain by them
-            "delta.dataSkippingStatsColumns": ",".join([*self.view.entity.key_names, EVENT_TIMESTAMP, GENERATION]),
+            "delta.dataSkippingStatsColumns": ",".join([*ranged, EVENT_TIMESTAMP, GENERATION]),
         }
         listed = ", ".join(f"'{name}' = '{value}'" for name, value in properties.items())
         self.session.sql(f"CREATE TABLE IF NOT EXISTS delta.`{path}` ({body}) USING delta TBLPROPERTIES ({listed})")

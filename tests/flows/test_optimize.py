@@ -82,7 +82,7 @@ def engine_of(project: Project, engine: str) -> str:
 def later_rows(project: Project) -> list[int | None]:
     """Per table the rows that its copy lacks; None when the copy is not read."""
     shop = project.shop
-    pins = pinned(shop, shop.definitions.service("scoring"), shop.ledger.timeline()).with_copies(shop)
+    pins = pinned(shop, shop.definitions.service("scoring"), shop.ledger.timeline()).prepared(shop)
     copies = [copy for one in pins.values for copy in (one.sorted_history, one.sorted_served)]
     return [None if copy is None else copy.later.count() for copy in copies]
 

@@ -101,6 +101,7 @@ def values(
         steps=steps,
         newest=steps[-1] if steps else None,
         revisions=tuple((one.visible_from_us, one.number) for one in revisions),
+        withdraws=any("retracted" in said for said in history),
     )
 
 

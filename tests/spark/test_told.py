@@ -39,7 +39,7 @@ def test_ten_thousand_revisions_are_looked_up_as_a_bisection_does(spark: SparkSe
     within = [one for one in instants if FIRST < one < LAST]
     asked += [one + shift for one in rng.sample(within, 300) for shift in (-1, 0, 1)]
     placed = frame(spark, "at bigint", [(one,) for one in asked])
-    told = with_told(placed, values, Reach(len(asked), FIRST, LAST), at="at")
+    told = with_told(placed, values, Reach(len(asked), 0, FIRST, LAST), at="at")
     fields = [told_field(place, name) for place in (0, 1) for name in ("generation", "through_us", "revision")]
     assert_same_rows(
         told.select("at", *(field.alias(f"f{number}") for number, field in enumerate(fields))),

@@ -39,13 +39,15 @@ class Buckets:
     reads: tuple[SortedRead, ...] = ()
 
 
-def winners(rows: DataFrame, *, keys: Sequence[str], apart: str, carry: str, views: int, buckets: Buckets) -> DataFrame:
+def winners(
+    rows: DataFrame, *, keys: Sequence[str], apart: str | None, carry: str, views: int, buckets: Buckets
+) -> DataFrame:
     """Find the value row of each view that stands last before, or at, each spine row.
 
     Args:
         rows: Positioned value rows of the views, and the spine's rows, of the order LAST.
         keys: Names of the key columns; of a null key, as of a null position, nothing is found.
-        apart: A column by which rows are spread further.
+        apart: The column by which rows are spread further, if there is one.
         carry: The column of spine rows that is passed on, a struct.
         views: How many there are.
         buckets: Where rows lie.
@@ -84,10 +86,11 @@ def _fields(rows: DataFrame, name: str) -> list[T.StructField]:
     return found.fields if isinstance(found, T.StructType) else []
 
 
-def _in_buckets(rows: DataFrame, keys: Sequence[str], apart: str, number: int) -> DataFrame:
+def _in_buckets(rows: DataFrame, keys: Sequence[str], apart: str | None, number: int) -> DataFrame:
     """Rows of equal keys in one partition, whose number is that of their bucket; apart only those that are told so."""
-    spread = F.pmod(F.xxhash64(*keys, apart), F.lit(number)).cast("int")
-    bucket = F.when(F.col(apart) == 0, bucket_of(keys, number)).otherwise(spread)
+    bucket = bucket_of(keys, number)
+    if apart is not None:
+        bucket = F.when(F.col(apart) == 0, bucket).otherwise(bucket_of([*keys, apart], number))
     return rows.withColumn(BUCKET, bucket).repartitionById(number, F.col(BUCKET))
 
 

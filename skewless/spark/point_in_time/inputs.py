@@ -44,6 +44,7 @@ class ViewValues:
         newest: The step that stands for "newest": of the newest revision, or of the one asked for.
         revisions: (visible from, number) of every revision, those that do not move the view included.
         asked: The features that are asked for, in order; None asks for all. Others are not read.
+        withdraws: False when it is known that no statement withdraws another; joins are quicker then.
         sorted_history: History as a sorted copy, if there is one.
         sorted_served: The same of served.
     """
@@ -56,6 +57,7 @@ class ViewValues:
     newest: Step | None
     revisions: tuple[tuple[int, int], ...] = ()
     asked: tuple[str, ...] | None = None
+    withdraws: bool = True
     sorted_history: SortedRows | None = None
     sorted_served: SortedRows | None = None
 
@@ -79,12 +81,14 @@ class Reach:
 
     Attributes:
         rows: Its rows.
+        nameless: Those of them that have no time, or not all keys of the views; nothing is found for these.
         first_us: The least observation time; None when there is none.
         last_us: The greatest.
         keys: Key column → its least and its greatest value, of those that Delta keeps statistics of for each file.
     """
 
     rows: int
+    nameless: int
     first_us: int | None
     last_us: int | None
     keys: Mapping[str, tuple[object, object]] = field(default_factory=dict, hash=False)
@@ -93,13 +97,15 @@ class Reach:
 def reach_of(spine: DataFrame, values: Iterable[ViewValues], time_column: str) -> Reach:
     """Look how far a spine reaches, in time and in the keys of views; one job."""
     time_us = F.unix_micros(F.col(f"`{time_column}`"))
-    keys = {name: dtype for one in values for name, dtype in one.view.entity.keys.items() if dtype in _RANGED}
-    ends = [end(F.col(f"`{name}`")) for name in keys for end in (F.min, F.max)]
-    row = spine.agg(F.count("*"), F.min(time_us), F.max(time_us), *ends).first()
+    keys = {name: dtype for one in values for name, dtype in one.view.entity.keys.items()}
+    ranged = [name for name, dtype in keys.items() if dtype in _RANGED]
+    ends = [end(F.col(f"`{name}`")) for name in ranged for end in (F.min, F.max)]
+    is_nameless = F.greatest(F.lit(False), time_us.isNull(), *(F.col(f"`{name}`").isNull() for name in keys))
+    row = spine.agg(F.count("*"), F.count_if(is_nameless), F.min(time_us), F.max(time_us), *ends).first()
     if row is None:
-        return Reach(0, None, None)
-    found = {name: (row[3 + 2 * place], row[4 + 2 * place]) for place, name in enumerate(keys)}
-    return Reach(row[0], row[1], row[2], keys={name: ends for name, ends in found.items() if ends[0] is not None})
+        return Reach(0, 0, None, None)
+    found = {name: (row[4 + 2 * place], row[5 + 2 * place]) for place, name in enumerate(ranged)}
+    return Reach(row[0], row[1], row[2], row[3], {name: ends for name, ends in found.items() if ends[0] is not None})
 
 
 def of_spine(values: ViewValues, reach: Reach, few: DataFrame | None) -> ViewValues:

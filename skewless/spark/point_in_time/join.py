@@ -11,13 +11,15 @@ from pyspark.sql import functions as F
 
 from skewless.spark.point_in_time import bucket, window
 from skewless.spark.point_in_time.answer import answer, unpublished
-from skewless.spark.point_in_time.hot import slice_number, with_brought_in
+from skewless.spark.point_in_time.hot import HotEntity, slice_number, with_brought_in
 from skewless.spark.point_in_time.inputs import Reach, ViewValues, of_spine, reach_of
 from skewless.spark.point_in_time.positions import AT, LAST, ORDER, Slots, reads_history, value_rows, winner
 from skewless.spark.point_in_time.told import with_told
 from skewless.spark.point_in_time.using import WINDOW, Engine, Using, by_keys
 
 _SPINE, _CARRY, _APART = "_spine", "_carry", "_apart"
+#: So many rows without a key or time do not burden the task that has them all.
+_MANY = 50_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,18 +107,36 @@ def _found(
     if not told:
         nothing = F.lit(None).cast(slots.schema)
         return placed.withColumns({winner(place): nothing for place in range(views)})
-    # nothing is found for a null key or time, wherever it is: spread, they burden nobody
-    apart = F.when(_asks_nothing(keys), F.xxhash64(AT, *keys)).otherwise(F.lit(0))
-    named = (key.alias(name) for key, name in zip(keys, names, strict=True))
-    asking = placed.select(*named, AT, F.lit(LAST).alias(ORDER), F.struct("*").alias(_CARRY), apart.alias(_APART))
-    asking = asking.withColumn(_APART, slice_number(hot, F.col(_APART)))
-    values = with_brought_in(reduce(DataFrame.unionByName, (one.rows for one in told)), names, hot, apart=_APART)
-    rows = values.unionByName(asking, allowMissingColumns=True)
+    values = reduce(DataFrame.unionByName, (one.rows for one in told))
+    is_apart = bool(hot) or reach.nameless > _MANY
+    rows = _on_one_axis(placed, values, dict(zip(names, keys, strict=True)), hot, is_apart=is_apart)
     if how.using.engine is Engine.BUCKET:
         reads = tuple(read for one in told for read in one.reads)
         buckets = bucket.Buckets(max((one.buckets for one in reads), default=how.using.buckets), reads)
-        found = bucket.winners(rows, keys=names, apart=_APART, carry=_CARRY, views=views, buckets=buckets)
+        apart = _APART if is_apart else None
+        found = bucket.winners(rows, keys=names, apart=apart, carry=_CARRY, views=views, buckets=buckets)
     else:
-        retracts = any(len(one.counting) > 1 and reads_history(one, reach, as_served=how.as_served) for one in known)
-        found = window.winners(rows, keys=names, apart=_APART, carry=_CARRY, views=views, retracts=retracts)
+        by = (*names, _APART) if is_apart else names
+        withdraws = any(_may_withdraw(one, reach, as_served=how.as_served) for one in known)
+        found = window.winners(rows, by=by, carry=_CARRY, views=views, withdraws=withdraws)
     return found.select(f"{_CARRY}.*", *(winner(place) for place in range(views)))
+
+
+def _on_one_axis(
+    placed: DataFrame, values: DataFrame, keys: Mapping[str, Column], hot: Sequence[HotEntity], *, is_apart: bool
+) -> DataFrame:
+    """Value rows and spine rows, in columns of the same names."""
+    asking = placed.select(
+        *(key.alias(name) for name, key in keys.items()), AT, F.lit(LAST).alias(ORDER), F.struct("*").alias(_CARRY)
+    )
+    if is_apart:
+        # nothing is found for a null key or time, wherever it is: spread, they burden nobody
+        spread = F.when(_asks_nothing([F.col(name) for name in keys]), F.xxhash64(AT, *keys)).otherwise(F.lit(0))
+        asking = asking.withColumn(_APART, slice_number(hot, spread))
+        values = with_brought_in(values, list(keys), hot, apart=_APART)
+    return values.unionByName(asking, allowMissingColumns=True)
+
+
+def _may_withdraw(values: ViewValues, reach: Reach, *, as_served: bool) -> bool:
+    """True when a statement that is read may withdraw another one: served rows never do."""
+    return values.withdraws and len(values.counting) > 1 and reads_history(values, reach, as_served=as_served)

@@ -34,6 +34,10 @@ class Engine(str, Enum):
     BUCKET = "bucket"
 
 
+#: Engines that have a name and are off, with the reason.
+OFF = {"native": "Spark 4.2 answers its own as-of join by comparing all rows of a key with each other"}
+
+
 @dataclass(frozen=True, slots=True)
 class Using:
     """What finds the winners.
