@@ -22,7 +22,8 @@ from skewless.spark.dtypes import holds, spark_schema
 from skewless.spark.span import Span
 from skewless.spark.transform import Judged, judged, value_columns
 from skewless.spark.value_tables import later_than
-from skewless.spark.window_kernel import AFTER, TIME, Part, Value, WindowKernel
+from skewless.spark.window_kernel import AFTER, TIME, WindowKernel
+from skewless.spark.window_ranges import Part, Value
 
 #: Beyond 2**53 a double no longer tells whole units apart.
 _LARGEST_EXACT = float(2**53)

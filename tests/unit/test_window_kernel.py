@@ -19,7 +19,8 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from skewless.spark.window_kernel import AFTER, TIME, Part, Value, WindowKernel, by_time, whole_keys
+from skewless.spark.window_kernel import AFTER, TIME, WindowKernel, by_time, whole_keys
+from skewless.spark.window_ranges import Part, Value
 from skewless.spark.window_values import Code
 from tests.support.bits import bits
 from tests.support.oracle_windows import Agg, Event, window_values
