@@ -22,6 +22,7 @@ from skewless.flows.workshop import Workshop, quiet
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
+    from skewless.core.aggregate import Aggregate
     from skewless.flows.explain import Explanation
     from skewless.flows.leaks import LeakReport
     from skewless.flows.parity import Certificate
@@ -269,6 +270,39 @@ class FeatureStore:
         known_at_us = None if known_at is None else to_us(known_at)
         request = Request(self._service(service), time_column, join, with_status, known_at_us, engine)
         return train(self.workshop, self._spine(request.service, spine), request)
+
+    def window_values(
+        self,
+        view: str,
+        spine: DataFrame | str,
+        *,
+        aggregates: Mapping[str, Aggregate] | None = None,
+        time_column: str = "timestamp",
+    ) -> DataFrame:
+        """Evaluate windowed aggregates at the times of a spine: to try them before they are features.
+
+        For a row at T each aggregate looks at the events of its entity in `[T - over, T)` and gives what a tick at T
+        would. This is event time: the source is read as it is now, with late rows and corrections that were not known
+        at T. Events later than now, and those that a run would set aside, do not count; ttl plays no part.
+
+        Args:
+            view: A WindowView of the definitions, `name@version` or its newest version: its entity, source and `events`
+                are used. It need not be applied, materialized or published.
+            spine: A frame, or the path of a Delta table, parquet or CSV file.
+            aggregates: Name → aggregate, as in a WindowView; the view's own when None.
+            time_column: The spine's observation time.
+
+        Returns:
+            Every spine row once, its columns as they are, then one column per aggregate. An entity without events has
+            the values of empty windows; of a null key or time all of them are null.
+
+        Raises:
+            UsageError: There is no such WindowView, or the spine cannot be joined.
+            DefinitionError: An aggregate does not fit the view's events.
+        """
+        from skewless.flows.window_values import window_values  # noqa: PLC0415 - see plan
+
+        return window_values(self.workshop, view, spine, aggregates=aggregates, time_column=time_column)
 
     def leaks(self, service: str, spine: DataFrame | str, *, time_column: str = "timestamp") -> LeakReport:
         """What the classic event-time join would leak for a spine: late and corrected facts that nobody was served.
