@@ -77,7 +77,7 @@ def observed(view: WindowView, events: DataFrame, asking: Asking, *, buckets: in
     rows = said.unionByName(_asked(view, asking), allowMissingColumns=True).repartition(buckets, *keys, _APART)
     if what.ties:
         rows = rows.sortWithinPartitions(*keys, TIME, *what.tie_names)
-    carried = tuple(f"c{place}" for place in range(len(spine.columns)))
+    carried = tuple(f"_c{place}" for place in range(len(spine.columns)))
     # flat: a struct costs Spark much more on its way to Python than its fields do
     fields = (F.col(f"{_CARRY}.`{name}`").alias(flat) for name, flat in zip(spine.columns, carried, strict=True))
     kernel = ObservedKernel(keys, what.values, what.input_names, carried, bool(what.ties), LIMIT)

@@ -109,14 +109,14 @@ def small_batches(spark: SparkSession) -> Iterator[None]:
 def test_a_hot_key_over_several_batches_is_one_key_and_ties_are_the_sources(spark: SparkSession) -> None:
     events = [("a", "b", at(f"2017-10-{1 + number // 4:02}"), -number, number) for number in range(40)]
     spine = [("b", day, at(f"2017-10-{day:02}"), "a") for day in range(1, 13)]
-    view = view_of(n=Count(over=days(3)), latest=LastN("n", 2, over=days(3), dtype=Int64))
+    view = view_of(c0=Count(over=days(3)), latest=LastN("n", 2, over=days(3), dtype=Int64))
     wanted = []
     for day in range(1, 13):
         inside = [number for number in range(40) if day - 3 <= 1 + number // 4 < day]
         # of one instant the greatest by `number`, which is -n, is the latest
         inside.sort(key=lambda number: (number // 4, -number))
         wanted.append((day, len(inside), tuple(inside[::-1][:2]) or None))
-    assert_same_rows(told(spark, view, events, spine).select("label", "n", "latest"), wanted)
+    assert_same_rows(told(spark, view, events, spine).select("label", "c0", "latest"), wanted)
 
 
 def test_a_spine_without_rows_or_times_gives_its_rows(spark: SparkSession) -> None:
