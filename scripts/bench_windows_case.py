@@ -1,4 +1,4 @@
-"""Windows at label times: 7 d and 30 d count and sum by the product, by Spark SQL's range join, and their floor.
+"""Windows at label times: 7 d and 30 d count and sum by the product, by Spark SQL's range windows, and their floor.
 
 A case of its own for the bench of point-in-time joins: `methods` gives what to run, by name; `checksums` compares the
 values. Alone it measures itself:
@@ -13,7 +13,7 @@ import json
 import statistics
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -127,13 +127,13 @@ class WindowsCase:
         """Name → what gives the rows, the floor first."""
         return {"floor": self.floor, "windows_bucket": self.bucket, "windows_sql": self.range_windows}
 
-    def checksums(self) -> Mapping[str, tuple[object, ...]]:
+    def checksums(self, names: Collection[str]) -> Mapping[str, tuple[object, ...]]:
         """Method → the number of its rows, and a sum over the hashes of all; they are to be the same."""
         hashed = F.xxhash64(F.to_json(F.struct("*"), {"ignoreNullFields": "false"})).cast("decimal(38,0)")
         return {
             name: tuple(rows().agg(F.count("*"), F.sum(hashed)).first() or ())
             for name, rows in self.methods().items()
-            if name != "floor"
+            if name in names and name != "floor"
         }
 
 
@@ -142,12 +142,14 @@ def done(rows: DataFrame) -> None:
     rows.write.format("noop").mode("overwrite").save()
 
 
-def measured(case: WindowsCase, rounds: int) -> dict[str, object]:
+def measured(case: WindowsCase, rounds: int, names: Collection[str]) -> dict[str, object]:
     """Medians of interleaved rounds after one that warms up; a method whose rows differ has no time."""
     seconds: dict[str, list[float]] = {}
     peaks: dict[str, int] = {}
     for number in range(rounds + 1):
         for name, rows in case.methods().items():
+            if name not in names:
+                continue
             with peak_of_children() as peak:
                 begun = perf_counter()
                 done(rows())
@@ -156,7 +158,7 @@ def measured(case: WindowsCase, rounds: int) -> dict[str, object]:
                 seconds.setdefault(name, []).append(took)
                 peaks[name] = max(peaks.get(name, 0), peak() >> 20)
             print(f"    {name:20} {took:6.2f} s", file=sys.stderr)
-    told = case.checksums()
+    told = case.checksums(names)
     floor, expected = statistics.median(seconds["floor"]), told["windows_bucket"]
     found: dict[str, object] = {"floor_s": round(floor, 2), "rows": expected[0]}
     for name, times in seconds.items():
@@ -174,14 +176,18 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=int, default=default, help=f"default: {default:,}")
     parser.add_argument("--rounds", type=int, default=3, help="measured after one that warms up (default: 3)")
     parser.add_argument("--memory", default="4g", help="of Spark (default: 4g)")
+    parser.add_argument(
+        "--without-sql", action="store_true", help="leave range windows of Spark SQL out, which is slow"
+    )
     options = parser.parse_args()
+    names = {"floor", "windows_bucket"} | (set() if options.without_sql else {"windows_sql"})
     environ = {"SKEWLESS__ONLINE__KIND": "none", "SKEWLESS__SPARK__DRIVER_MEMORY": options.memory}
     settings = load_settings(HOME / "conf", "ci", environ)
     prepare_process(settings)
     with tempfile.TemporaryDirectory() as made:
         session = Workshop.open(settings).session
         sizes = Sizes(options.rows, options.labels, options.entities, options.days)
-        figures = measured(WindowsCase.drawn(session, Path(made), sizes), options.rounds)
+        figures = measured(WindowsCase.drawn(session, Path(made), sizes), options.rounds, names)
         session.stop()
     print(json.dumps(figures, indent=2))
 
