@@ -283,7 +283,7 @@ class FeatureStore:
 
         For a row at T each aggregate looks at the events of its entity in `[T - over, T)` and gives what a tick at T
         would. This is event time: the source is read as it is now, with late rows and corrections that were not known
-        at T. Events later than now, and those that a run would set aside, do not count; ttl plays no part.
+        at T. Events that a run would set aside do not count; the clock and the view's start and ttl play no part.
 
         Args:
             view: A WindowView of the definitions, `name@version` or its newest version: its entity, source and `events`

@@ -44,6 +44,11 @@ class Asking:
     time_column: str
     reach: Reach
 
+    @property
+    def until_us(self) -> int:
+        """The last observation: no event at or after it counts, whatever the clock says."""
+        return min(self.reach.last_us or 0, _GREATEST_US)
+
     @staticmethod
     def of(spine: DataFrame, time_column: str) -> Asking:
         """Look how far a spine reaches; one job."""

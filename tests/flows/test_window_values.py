@@ -62,8 +62,8 @@ def test_windows_tried_at_label_times_are_those_that_a_published_view_has_at_its
             (7, us[0], "x", 2, 5.875, 5.25, 6.5, (6.5, 5.25)),
             (8, us[1], "y", 0, None, None, None, None),
             (9, us[1], None, 0, None, None, None, None),
-            # an event of the future does not count, whoever asks
-            (7, us[2], "later than now", 0, None, None, None, None),
+            # as a tick will, when its time has come
+            (7, us[2], "later than now", 1, 99.0, 99.0, 99.0, (99.0,)),
         ],
     )
     _refused(project, labels)
