@@ -286,15 +286,14 @@ class FeatureStore:
         at T. Events that a run would set aside do not count; the clock and the view's start and ttl play no part.
 
         Args:
-            view: A WindowView of the definitions, `name@version` or its newest version: its entity, source and `events`
-                are used. It need not be applied, materialized or published.
+            view: A WindowView, `name@version` or the newest version; it need not be applied, nor ever have run.
             spine: A frame, or the path of a Delta table, parquet or CSV file.
             aggregates: Name → aggregate, as in a WindowView; the view's own when None.
             time_column: The spine's observation time.
 
         Returns:
-            Every spine row once, its columns as they are, then one column per aggregate. An entity without events has
-            the values of empty windows; of a null key or time all of them are null.
+            Every spine row once, its columns as they are, then one column per aggregate; without events the values of
+            empty windows, for a null key or time all null.
 
         Raises:
             UsageError: There is no such WindowView, or the spine cannot be joined.
