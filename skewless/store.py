@@ -22,6 +22,7 @@ from skewless.flows.workshop import Workshop, quiet
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
+    from skewless.core.aggregate import Aggregate
     from skewless.flows.explain import Explanation
     from skewless.flows.leaks import LeakReport
     from skewless.flows.optimize import LaidOut
@@ -271,6 +272,38 @@ class FeatureStore:
         known_at_us = None if known_at is None else to_us(known_at)
         request = Request(self._service(service), time_column, join, with_status, known_at_us, engine)
         return train(self.workshop, self._spine(request.service, spine), request)
+
+    def window_values(
+        self,
+        view: str,
+        spine: DataFrame | str,
+        *,
+        aggregates: Mapping[str, Aggregate] | None = None,
+        time_column: str = "timestamp",
+    ) -> DataFrame:
+        """Evaluate windowed aggregates at the times of a spine: to try them before they are features.
+
+        For a row at T each aggregate looks at the events of its entity in `[T - over, T)` and gives what a tick at T
+        would. This is event time: the source is read as it is now, with late rows and corrections that were not known
+        at T. Events that a run would set aside do not count; the clock and the view's start and ttl play no part.
+
+        Args:
+            view: A WindowView, `name@version` or the newest version; it need not be applied, nor ever have run.
+            spine: A frame, or the path of a Delta table, parquet or CSV file.
+            aggregates: Name → aggregate, as in a WindowView; the view's own when None.
+            time_column: The spine's observation time.
+
+        Returns:
+            Every spine row once, its columns as they are, then one column per aggregate; without events the values of
+            empty windows, for a null key or time all null.
+
+        Raises:
+            UsageError: There is no such WindowView, or the spine cannot be joined.
+            DefinitionError: An aggregate does not fit the view's events.
+        """
+        from skewless.flows.window_values import window_values  # noqa: PLC0415 - see plan
+
+        return window_values(self.workshop, view, spine, aggregates=aggregates, time_column=time_column)
 
     def leaks(self, service: str, spine: DataFrame | str, *, time_column: str = "timestamp") -> LeakReport:
         """What the classic event-time join would leak for a spine: late and corrected facts that nobody was served.

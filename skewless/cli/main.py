@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import typer
 
-from skewless.cli import definitions, dev, explaining, pages, pipeline, reading
+from skewless.cli import definitions, dev, explaining, pages, pipeline, reading, trying
 from skewless.cli.desk import INTERRUPTED, add_command, manual
 from skewless.cli.options import Choices, Conf, Debug, Env, Json
 from skewless.cli.output import Output
@@ -48,6 +48,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     pipeline.optimize,
     reading.train,
     reading.leaks,
+    trying.windows,
     reading.get,
     explaining.explain,
     reading.parity,

@@ -68,6 +68,22 @@ def check_spine(spine: DataFrame, views: Iterable[FeatureView], *, service: Feat
     Raises:
         UsageError: The time or a key is missing or of another type, or a column is named like a feature's.
     """
+    added = {column for ref in service.features for column in _columns(ref.view, ref.feature)}
+    check_columns(spine, views, added={*added, *service.view_names}, time_column=time_column)
+
+
+def check_columns(spine: DataFrame, views: Iterable[FeatureView], *, added: Iterable[str], time_column: str) -> None:
+    """Refuse a spine that lacks what is asked by, or has a name of what is added to it.
+
+    Args:
+        spine: Keys, time, whatever else.
+        views: The views whose keys it needs.
+        added: Names of the columns that it is given; of small letters.
+        time_column: The observation time.
+
+    Raises:
+        UsageError: The time or a key is missing or of another type, or a column is named like an added one.
+    """
     found = {field.name: field.dataType for field in spine.schema.fields}
     folded = [name.lower() for name in spine.columns]  # Spark takes names that differ in case for one
     twice = [name for name in spine.columns if folded.count(name.lower()) > 1]
@@ -82,8 +98,7 @@ def check_spine(spine: DataFrame, views: Iterable[FeatureView], *, service: Feat
         raise UsageError(message)
     for view in views:
         _check_keys(view, found)
-    added = {column for ref in service.features for column in _columns(ref.view, ref.feature)}
-    clash = sorted(name for name in found if name.lower() in added | set(service.view_names))
+    clash = sorted(name for name in found if name.lower() in set(added))
     if clash:
         raise UsageError(f"The spine has columns named like what is joined to it: {clash}. Rename them.")
 

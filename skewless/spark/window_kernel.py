@@ -1,35 +1,19 @@
 """The arithmetic of trailing windows: events of whole keys in, value rows out; numpy, no Spark.
 
-A window is a range of a key's events: those that have entered it, less those that have left it. Both orders are the
-order of time, so two binary searches give the range at any tick, and what may be added and taken away (counts, exact
-sums) is the difference of two running totals over the whole batch. Only ticks at which an event enters or leaves a
-window are looked at.
+Only ticks at which an event enters or leaves a window are looked at; `window_ranges` tells the values there.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
-from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from skewless.spark.window_values import (
-    Code,
-    Column,
-    Flags,
-    Integers,
-    Lists,
-    deviations,
-    integers,
-    latest,
-    most_frequent,
-    ranked,
-    selected,
-)
+from skewless.spark.window_ranges import Value, Windows, feature
+from skewless.spark.window_values import Column, Flags, Integers, integers
 
 TIME = "_time_us"
 #: Of an event's key: the tick up to which its rows stand as they are.
@@ -37,46 +21,6 @@ AFTER = "_after_us"
 #: Rows of whole keys that are taken together: enough for numpy, little for memory.
 _ROWS = 200_000
 _LARGEST = 2**63 - 1
-_CHOICES = frozenset({"min", "max", "first", "last", "quantile", "last_n", "top_k"})
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """A plain aggregate over one window.
-
-    Attributes:
-        kind: count, count_distinct, sum, stddev, min, max, first, last, quantile, last_n or top_k.
-        column: The input: null where an event does not take part. None is every event, for count alone.
-        over_us: Length of the window.
-        units: Units of a sum in one; 0 for a sum that stays an integer.
-        n: How many values last_n and top_k give at most.
-        q: Of a quantile, as a decimal number.
-    """
-
-    kind: str
-    column: str | None
-    over_us: int
-    units: int = 0
-    n: int = 0
-    q: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Value:
-    """One feature: a part, or the ratio of two.
-
-    Attributes:
-        name: The feature.
-        parts: One part, or numerator and denominator.
-    """
-
-    name: str
-    parts: tuple[Part, ...]
-
-    @property
-    def is_count(self) -> bool:
-        """True when an empty window has the value 0; otherwise it has none."""
-        return len(self.parts) == 1 and self.parts[0].kind in {"count", "count_distinct"}
 
 
 @dataclass(frozen=True)
@@ -117,8 +61,8 @@ class WindowKernel:
 
     def _rows(self, events: pa.Table) -> pa.Table:
         ticks = _Ticks(self, events)
-        columns = [self._column(value, ticks, events) for value in self.values]
-        is_first = np.ones(len(ticks.looked_at), dtype=bool)
+        columns = [feature(value, ticks.windows, events) for value in self.values]
+        is_first = np.ones(len(ticks.key), dtype=bool)
         is_first[1:] = ticks.key[1:] != ticks.key[:-1]
         is_new = np.zeros(len(is_first), dtype=bool)
         for value, column in zip(self.values, columns, strict=True):
@@ -133,50 +77,6 @@ class WindowKernel:
         features = [column.arrow(is_new) for column in columns]
         names = [*self.keys, "event_timestamp", *(value.name for value in self.values)]
         return pa.table([*keys, instants, *features], names=names)
-
-    def _column(self, value: Value, ticks: _Ticks, events: pa.Table) -> Column | Lists:
-        if len(value.parts) == 1:
-            return self._part(value.parts[0], ticks, events)
-        above, below = (self._number(part, ticks, events) for part in value.parts)
-        present = above.present & below.present & (below.numbers != 0)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            quotient = above.numbers.astype(np.float64) / below.numbers.astype(np.float64)
-        return Column(np.where(present, quotient, 0.0), present)
-
-    def _part(self, part: Part, ticks: _Ticks, events: pa.Table) -> Column | Lists:
-        if part.column is not None and part.kind in _CHOICES:
-            return self._chosen(part, ticks, events[part.column])
-        return self._number(part, ticks, events)
-
-    def _chosen(self, part: Part, ticks: _Ticks, taking: pa.ChunkedArray) -> Column | Lists:
-        """One of the window's values, or several."""
-        begins, ends = ticks.ranges(np.asarray(taking.is_valid().to_numpy(), dtype=bool), part.over_us)
-        code = Code.of(taking.drop_null())
-        if part.kind in {"last_n", "top_k"}:
-            several = latest if part.kind == "last_n" else most_frequent
-            codes, lengths = several(code.codes, begins, ends, at_most=part.n)
-            return Lists(codes, lengths, code)
-        if part.kind == "quantile":
-            return Column(ranked(code.codes, begins, ends, share=Fraction(part.q)), ends > begins, code)
-        return Column(selected(code.codes, begins, ends, kind=part.kind), ends > begins, code)
-
-    def _number(self, part: Part, ticks: _Ticks, events: pa.Table) -> Column:
-        if part.column is None:
-            begins, ends = ticks.ranges(np.ones(len(events), dtype=bool), part.over_us)
-            return Column(ends - begins, np.ones(len(begins), dtype=bool))
-        taking = events[part.column]
-        if part.kind == "count_distinct":
-            numbers = ticks.distinct(taking, part.over_us)
-            return Column(numbers, np.ones(len(numbers), dtype=bool))
-        is_in = np.asarray(taking.is_valid().to_numpy(), dtype=bool)
-        begins, ends = ticks.ranges(is_in, part.over_us)
-        count = ends - begins
-        if part.kind == "count":
-            return Column(count, np.ones(len(count), dtype=bool))
-        if part.kind == "sum":
-            numbers = ticks.exact_total(integers(taking.fill_null(0)), part.over_us)
-            return Column(numbers / float(part.units) if part.units else numbers, count > 0)
-        return Column(deviations(integers(taking.drop_null()), begins, ends, units=part.units or 1), count > 1)
 
     def _width(self, times: Integers) -> int:
         first, last = self._range(times)
@@ -215,63 +115,13 @@ class _Ticks:
         self._width = self._count + 1
         self._entered = self._positions(kernel.enter(self._times))
         self._left: dict[int, Integers] = {}
-        self._gone: dict[int, Integers] = {}
-        windows = dict.fromkeys(part.over_us for value in kernel.values for part in value.parts)
+        lengths = dict.fromkeys(part.over_us for value in kernel.values for part in value.parts)
         # what came and went before the first tick is folded into it: what follows has something to be compared with
-        candidates = np.unique(np.concatenate([self._entered, *(self._leaving(over_us) for over_us in windows)]))
-        self.looked_at: Integers = candidates[candidates % self._width < self._count]
-        self.key: Integers = self.looked_at // self._width
-        self.instants: Integers = (self.looked_at % self._width + self._first) * kernel.every_us + kernel.offset_us
-
-    @cached_property
-    def _has_entered(self) -> Integers:
-        return np.searchsorted(self._entered, self.looked_at, side="right")
-
-    def _has_left(self, over_us: int) -> Integers:
-        if over_us not in self._gone:
-            self._gone[over_us] = np.searchsorted(self._leaving(over_us), self.looked_at, side="right")
-        return self._gone[over_us]
-
-    def ranges(self, is_in: Flags, over_us: int) -> tuple[Integers, Integers]:
-        """The window at each tick as a half-open range of the events that take part, counted over the batch."""
-        before = np.concatenate(([0], np.cumsum(is_in)))
-        return before[self._has_left(over_us)], before[self._has_entered]
-
-    def total(self, numbers: Integers, over_us: int) -> Integers:
-        """Sums over the window at each tick; those that pass 64 bits are wrong."""
-        running = np.concatenate((np.zeros(1, dtype=numbers.dtype), np.cumsum(numbers)))
-        return running[self._has_entered] - running[self._has_left(over_us)]
-
-    def exact_total(self, numbers: Integers, over_us: int) -> Integers:
-        """The same, refusing those that pass 64 bits.
-
-        Raises:
-            OverflowError: One does.
-        """
-        # running totals may wrap around: their differences are right unless a window's own sum is too large
-        total = self.total(numbers, over_us)
-        if np.abs(numbers.astype(np.float64)).sum() >= float(_LARGEST):
-            exact = self.total(numbers.astype(object), over_us)
-            if any(abs(one) > _LARGEST for one in exact):
-                raise OverflowError("A sum of integers passes 64 bits. Sum a smaller unit, or declare it as Float64.")
-        return total
-
-    def distinct(self, values: pa.ChunkedArray, over_us: int) -> Integers:
-        """How many different values the window holds: those that have come to stay in it, less those that have gone.
-
-        Touching stays of a value are one stay.
-        """
-        is_in = np.asarray(values.is_valid().to_numpy(), dtype=bool)
-        codes = values.combine_chunks().dictionary_encode().indices
-        named = np.asarray(codes.fill_null(0).to_numpy(zero_copy_only=False), dtype=np.int64)[is_in]
-        owner, enters, leaves = self._owner[is_in], self._entered[is_in], self._leaving(over_us)[is_in]
-        order = np.argsort(owner * (int(named.max(initial=0)) + 1) + named, kind="stable")
-        owner, named, enters, leaves = owner[order], named[order], enters[order], leaves[order]
-        is_stay = (owner[1:] == owner[:-1]) & (named[1:] == named[:-1]) & (enters[1:] <= leaves[:-1])
-        comes = np.sort(enters[np.concatenate(([True], ~is_stay))[: len(enters)]])
-        goes = np.sort(leaves[np.concatenate((~is_stay, [True]))[: len(leaves)]])
-        came = np.searchsorted(comes, self.looked_at, side="right")
-        return came - np.searchsorted(goes, self.looked_at, side="right")
+        candidates = np.unique(np.concatenate([self._entered, *(self._leaving(over_us) for over_us in lengths)]))
+        looked_at = candidates[candidates % self._width < self._count]
+        self.windows = Windows(self._owner, self._entered, self._leaving, looked_at)
+        self.key: Integers = looked_at // self._width
+        self.instants: Integers = (looked_at % self._width + self._first) * kernel.every_us + kernel.offset_us
 
     def _leaving(self, over_us: int) -> Integers:
         if over_us not in self._left:

@@ -22,7 +22,8 @@ from skewless.spark.dtypes import holds, spark_schema
 from skewless.spark.span import Span
 from skewless.spark.transform import Judged, judged, value_columns
 from skewless.spark.value_tables import later_than
-from skewless.spark.window_kernel import AFTER, TIME, Part, Value, WindowKernel
+from skewless.spark.window_kernel import AFTER, TIME, WindowKernel
+from skewless.spark.window_ranges import Part, Value
 
 #: Beyond 2**53 a double no longer tells whole units apart.
 _LARGEST_EXACT = float(2**53)
@@ -74,6 +75,47 @@ def _inputs(plain: Iterable[Aggregate], events: DataFrame) -> dict[Aggregate, _I
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a kernel reads of events, and the features that it makes of it.
+
+    Attributes:
+        values: The features, in order; their parts name the inputs.
+        inputs: Columns over the events, null where an event does not take part.
+        ties: Columns that order events of one instant; none when their order does not matter.
+    """
+
+    values: tuple[Value, ...]
+    inputs: tuple[Column, ...]
+    ties: tuple[Column, ...]
+
+    @property
+    def input_names(self) -> tuple[str, ...]:
+        """The names of the inputs."""
+        return tuple(f"_{place}" for place in range(len(self.inputs)))
+
+    @property
+    def tie_names(self) -> tuple[str, ...]:
+        """The names of the ties."""
+        return tuple(f"_tie_{place}" for place in range(len(self.ties)))
+
+
+def reading(view: WindowView, events: DataFrame) -> Reading:
+    """What the aggregates of a view read of its events, as few columns as can be."""
+    plain = [one for aggregate in view.aggregates.values() for one in aggregate.windows()]
+    inputs = _inputs(plain, events)
+    needed = [one for one in dict.fromkeys(inputs.values()) if one is not None]
+    names: dict[_Input | None, str] = {one: f"_{place}" for place, one in enumerate(needed)}
+    return Reading(
+        values=tuple(
+            Value(name, tuple(_part(one, names.get(inputs[one])) for one in aggregate.windows()))
+            for name, aggregate in view.aggregates.items()
+        ),
+        inputs=tuple(_read(one, events).alias(names[one]) for one in needed),
+        ties=tuple(column.alias(f"_tie_{place}") for place, column in enumerate(_ties(view, events))),
+    )
+
+
 def read_events(view: WindowView, rows: DataFrame, *, start_us: int) -> Judged:
     """Run the `events` transform over source rows and set aside what cannot be computed with.
 
@@ -114,32 +156,22 @@ def evaluated(view: WindowView, events: DataFrame, *, after_us: int | None, thro
     Returns:
         Keys, `event_timestamp`, features, `_flag` (always empty).
     """
-    keys = view.entity.key_names
-    plain = [one for aggregate in view.aggregates.values() for one in aggregate.windows()]
-    inputs = _inputs(plain, events)
-    needed = [one for one in dict.fromkeys(inputs.values()) if one is not None]
-    names: dict[_Input | None, str] = {one: f"_{place}" for place, one in enumerate(needed)}
+    keys, what = view.entity.key_names, reading(view, events)
     kernel = WindowKernel(
         keys=keys,
-        values=tuple(
-            Value(name, tuple(_part(one, names.get(inputs[one])) for one in aggregate.windows()))
-            for name, aggregate in view.aggregates.items()
-        ),
+        values=what.values,
         every_us=view.schedule.every_us,
         offset_us=view.schedule.offset_us,
         tile_us=view.tile_us,
         floor_us=_floor_us(view, after_us),
         through_us=through_us,
     )
-    read = (_read(one, events).alias(names[one]) for one in needed)
-    ties = {f"_tie_{place}": column for place, column in enumerate(_ties(view, events))}
-    order = (column.alias(name) for name, column in ties.items())
     after = [AFTER] if AFTER in events.columns else []
     time = F.unix_micros(EVENT_TIMESTAMP).alias(TIME)
-    narrow = _in_reach(view, events).select(*keys, time, *after, *read, *order)
+    narrow = _in_reach(view, events).select(*keys, time, *after, *what.inputs, *what.ties)
     # time alone is left to the kernel: by one whole number Spark sorts many times faster than by two
-    sorted_by = (*keys, TIME, *ties) if ties else keys
-    by_key = narrow.repartition(*keys).sortWithinPartitions(*sorted_by).drop(*ties)
+    sorted_by = (*keys, TIME, *what.tie_names) if what.ties else keys
+    by_key = narrow.repartition(*keys).sortWithinPartitions(*sorted_by).drop(*what.tie_names)
     return by_key.mapInArrow(kernel, spark_schema(value_columns(view))).withColumn(FLAG, F.lit(""))
 
 

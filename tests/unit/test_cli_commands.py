@@ -214,6 +214,9 @@ def test_what_reads_the_registry_says_how_to_fill_it(arguments, capsys):
         (("train", "churn_v1", "--spine", "conf", "--out", "."), "exists and is no training set of ours"),
         (("train", "churn_v1", "--spine", "conf", "--out", "x", "--join", "left"), "Join 'left' does not exist"),
         (("train", "churn", "--spine", "conf", "--out", "x"), "There is no service 'churn'"),
+        (("windows", "spent", "--spine", "conf", "--out", "x"), "There is no view 'spent'. Did you mean 'spend'?"),
+        (("windows", "spend", "--spine", "nowhere", "--out", "x"), "There is no spine 'nowhere'"),
+        (("windows", "spend", "--spine", "conf", "--out", "conf"), "'conf' exists"),
         (("dev", "cassandra", "start", "--env", "prod"), "SKEWLESS_CASSANDRA_PASSWORD"),
     ],
 )

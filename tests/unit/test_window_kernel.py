@@ -1,12 +1,12 @@
 """The kernel of windows by itself, without Spark: random definitions and events against brute force.
 
-Flipped one at a time in window_kernel.py, and seen to fail: either side of a binary search; the tile's end; ticks
-rounded down; a window left one tick early; the clip at the floor; the last tick left out; `after_us` given again; the
-first row of a key compared with the key before; null taken for 0; a stay's end for its beginning; a level of the sparse
-table left out; first taken for last; one value enough for a deviation, or n below; a key cut in two; the check for 64
-bits; codes of negative doubles not turned round; a rank rounded down, or of 0; the latest from the wrong end; the
-rarest for the most frequent; lists of other length or other values taken for the same; one value too many. Equal by
-these tests: touching stays told as two.
+Flipped one at a time in window_kernel.py and window_ranges.py, and seen to fail: either side of a binary search; the
+tile's end; ticks rounded down; a window left one tick early; the clip at the floor; the last tick left out; `after_us`
+given again; the first row of a key compared with the key before; null taken for 0; a stay's end for its beginning; a
+level of the sparse table left out; first taken for last; one value enough for a deviation, or n below; a key cut in
+two; the check for 64 bits; codes of negative doubles not turned round; a rank rounded down, or of 0; the latest from
+the wrong end; the rarest for the most frequent; lists of other length or other values taken for the same; one value too
+many. Equal by these tests: touching stays told as two.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from skewless.spark.window_kernel import AFTER, TIME, Part, Value, WindowKernel, by_time, whole_keys
+from skewless.spark.window_kernel import AFTER, TIME, WindowKernel, by_time, whole_keys
+from skewless.spark.window_ranges import Part, Value
 from skewless.spark.window_values import Code
 from tests.support.bits import bits
 from tests.support.oracle_windows import Agg, Event, window_values
