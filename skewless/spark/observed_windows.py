@@ -52,7 +52,7 @@ class Asking:
     @staticmethod
     def of(spine: DataFrame, time_column: str) -> Asking:
         """Look how far a spine reaches; one job."""
-        return Asking(spine, time_column, reach_of(spine, time_column))
+        return Asking(spine, time_column, reach_of(spine, (), time_column))
 
 
 def buckets_of(rows: int) -> int:
