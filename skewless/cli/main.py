@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import typer
 
-from skewless.cli import definitions, dev, explaining, pages, pipeline, reading
+from skewless.cli import definitions, dev, explaining, keeping, pages, pipeline, reading
 from skewless.cli.desk import INTERRUPTED, add_command, manual
 from skewless.cli.options import Choices, Conf, Debug, Env, Json
 from skewless.cli.output import Output
@@ -46,12 +46,14 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     pipeline.rollback,
     pipeline.revert,
     reading.train,
+    keeping.rebuild,
     reading.leaks,
     reading.get,
     explaining.explain,
     reading.parity,
     pages.report,
     pages.status,
+    keeping.vacuum,
 )
 
 
