@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -30,8 +31,8 @@ def rebuild(
 ) -> None:
     """Make a training set again from its manifest: the same rows, bit for bit, or the reason why not.
 
-    Later corrections, rollbacks, OPTIMIZE, new versions of views and `skewless vacuum` change nothing. Where rows
-    differ or a version can no longer be read, the exit code is 14, and the first differing cell and its cause are named.
+    Later corrections, rollbacks, OPTIMIZE, new versions of views and `skewless vacuum` change nothing. If rows
+    differ or a version can no longer be read, the exit code is 14; the first differing cell and its cause are named.
 
     For example:
 
@@ -40,10 +41,7 @@ def rebuild(
     """
     if verify == (out is not None):
         raise UsageError("Give one of --verify (compare only) and --out PATH (write the rows).")
-    if spine is not None:
-        check_spine(spine)
-    if out is not None:
-        check_out(out)
+    _check(desk, manifest, spine, out)
     made = desk.store.rebuild(manifest, spine)
     found = made.manifest
     path = None
@@ -83,6 +81,21 @@ def vacuum(
         _check_manifest(desk, name)
     found = desk.store.vacuum(*checked, retain=length, dry_run=dry_run, forget=tuple(forget or ()))
     desk.show({"vacuum": found.to_json()}, _told(found))
+
+
+def _check(desk: Desk, manifest: str, spine: str | None, out: str | None) -> None:
+    """Refuse what cannot be read or must not be replaced, before Spark starts."""
+    from skewless.flows.manifests import named_manifest
+
+    place = named_manifest(desk.shop, manifest).spine.get("path")
+    if spine is not None:
+        check_spine(spine)
+        place = spine
+    if out is None:
+        return
+    if place is not None and "://" not in out and Path(out).resolve() == Path(place).resolve():
+        raise UsageError("--out is the spine itself. Name another place.")
+    check_out(out)
 
 
 def _check_manifest(desk: Desk, name: str) -> None:

@@ -1,4 +1,4 @@
-"""The manifests of training sets: a copy of each is kept, so that what it pins is known whatever becomes of its file."""
+"""The manifests of training sets: a copy of each is kept, so that what they pin is known whatever becomes of them."""
 
 from __future__ import annotations
 

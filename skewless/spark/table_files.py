@@ -82,17 +82,17 @@ def remove_files(session: SparkSession, path: str, files: Mapping[str, DataFile]
         "spark.databricks.delta.retentionDurationCheck.enabled": "false",
         "spark.databricks.delta.vacuum.logging.enabled": "true",
     }
-    before = {name: session.conf.get(name, "") for name in wanted}
+    before: dict[str, str | None] = {name: session.conf.get(name, None) for name in wanted}
     try:
         for name, value in wanted.items():
             session.conf.set(name, value)
         session.sql(command).collect()
     finally:
-        for name, value in before.items():
-            if value:
-                session.conf.set(name, value)
-            else:
+        for name, earlier in before.items():
+            if earlier is None:
                 session.conf.unset(name)
+            else:
+                session.conf.set(name, earlier)
         session.catalog.dropTempView("skewless_vacuum")
 
 

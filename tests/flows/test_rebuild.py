@@ -94,17 +94,17 @@ def test_training_sets_come_back_whatever_happened_since_until_they_are_forgotte
     ]
     history = project.shop.tables(LAST_ORDER).history
     pinned = manifests[0].tables["last_order/history"].version
-    said = rows_of(frame_of(project, history, pinned))
+    said, files = rows_of(frame_of(project, history, pinned)), frame_of(project, history, pinned).inputFiles()
 
     # a late row and a correction, published; then back again
-    project.land((4, 2, "2024-03-03T10:00", 7.0), (3, 1, "2024-03-02T10:00", 6.0), mode="merge")
+    project.land((4, 2, "2024-03-03T10:00", 7.0), (3, 1, "2024-03-02T10:00", 6.0), mode="upsert")
     project.store.run(now=SECOND)
     unpinned = head_version(session, history)
-    project.store.rollback()
     spine = str(manifests[0].spine["path"])
     today = project.store.training_set("scoring", spine, join="event-time").manifest
     assert today.content_hash != manifests[1].content_hash
     project.store.vacuum(forget=(today.manifest_id,))
+    project.store.rollback()
     # the view's next version, with other features; the service reads it, and of the other view nothing
     newer = RowView(
         name="last_order",
@@ -138,7 +138,8 @@ def test_training_sets_come_back_whatever_happened_since_until_they_are_forgotte
     for one in kept:
         project.store.vacuum(retain=days(0), forget=(one.manifest_id,))
     told = broken(project, manifests[0])
-    assert f"last_order/history (views/last_order/v1/history) version {pinned} cannot be read: 1 of its 1 files" in told
+    assert f"last_order/history (views/last_order/v1/history) version {pinned} cannot be read: " in told
+    assert f"{len(files)} of its {len(files)} files are gone" in told
     assert "removed by the VACUUM of 2" in told
 
 
@@ -155,7 +156,10 @@ def test_values_vacuumed_are_no_strangers_to_the_next_run(project: Project, orig
     # with the manifests, the files of the version that they pin are held, and for whom is said
     held = project.store.vacuum("last_order", retain=days(0), dry_run=True)
     of = {one.table: one for one in held.tables}
-    assert (of["history"].files, of["history"].held, len(of["history"].holders)) == (1, 1, 2)
+    pinned = manifest(origin).tables["last_order/history"].version
+    needed, newer = (set(frame_of(project, history, one).inputFiles()) for one in (pinned, before - 1))
+    assert (of["history"].files, of["history"].held) == (len(newer - needed), len(needed))
+    assert len(of["history"].holders) == 2
     assert all(one.startswith("scoring of 2024-03-03 (") for one in of["history"].holders)
     # nothing is old enough
     assert sum(one.files for one in project.store.vacuum("last_order").tables) == 0
@@ -207,7 +211,7 @@ def test_changed_timeline_is_named_with_the_first_cell(project: Project, origin:
     )
     told = broken(project, manifest(origin))
     # a day later nobody had been told of anything: what is simulated lies a period back
-    cell = 'user_id=1 timestamp=2024-03-03T12:00:00Z spend__spend_7d: 15.0 then, 10.0 now. Cause: the timeline changed'
+    cell = "user_id=1 timestamp=2024-03-03 12:00 UTC spend__spend_7d: 15.0 then, 10.0 now. Cause: the timeline changed"
     assert cell in told
     sql(project, f"DELETE FROM delta.`{timeline}`")
     assert "it went to revision 1, and goes to None of these now" in broken(project, manifest(origin))
@@ -218,10 +222,10 @@ def test_changed_spine_is_named_with_the_first_cell(project: Project, origin: Pa
     schema = "user_id long, timestamp timestamp, label int"
     changed = session.createDataFrame([*SPINE[:4], (9, SPINE[4][1], 0), SPINE[5]], schema)
     told = broken(project, made, spine=changed)
-    assert "user_id=9 timestamp=2024-03-03T12:00:00Z label: 1 then, 0 now" in told
+    assert "user_id=9 timestamp=2024-03-03 12:00 UTC label: 1 then, 0 now" in told
     assert "Cause: the spine changed (the given frame: 6 rows then, 6 now)" in told
     told = broken(project, made, spine=session.createDataFrame(SPINE[:3] + SPINE[4:], schema))
-    assert "user_id=2 timestamp=2024-03-03T12:00:00Z has 2 rows then, 1 now" in told
+    assert "user_id=2 timestamp=2024-03-03 12:00 UTC has 2 rows then, 1 now" in told
     project.store.rebuild(made, spine=session.createDataFrame(SPINE[::-1], schema))
     # of a Delta table the version counts, not what it became
     place = str(project.folder / "spine")
@@ -242,7 +246,7 @@ def test_changed_code_is_named_when_no_input_changed(project: Project, origin: P
     # code of another delay: what is recorded of it does not tell
     facts = {**made.views, "spend": {**made.views["spend"], "availability_delay_us": 0}}
     told = broken(project, replace(made, views=facts))
-    assert "user_id=1 timestamp=2024-03-02T12:00:00Z spend__spend_7d: null then, 10.0 now" in told
+    assert "user_id=1 timestamp=2024-03-02 12:00 UTC spend__spend_7d: null then, 10.0 now" in told
     assert "no recorded input changed" in told
     packages = {**made.packages, "skewless": "0.0.1"}
     told = broken(project, replace(made, views=facts, packages=packages))
