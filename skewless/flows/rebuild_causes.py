@@ -73,10 +73,13 @@ def _lost(shop: Workshop, name: str, path: str, pin: PinnedTable) -> str | None:
 
 
 def _lost_when(ended: list[Commit]) -> str:
-    told = [f"{format_instant(from_us(one.time_us))} (version {one.version})" for one in ended if one.time_us]
+    """Delta's log tells of each VACUUM when it ended, and how many files it removed, not which."""
+    told = [format_instant(from_us(one.time_us).replace(microsecond=0)) for one in ended if one.time_us is not None]
     if not told:
         return "and Delta's log tells of no VACUUM"
-    return f"removed by the VACUUM of {told[0]}" if len(told) == 1 else f"removed by one of the VACUUMs of {told}"
+    if len(told) == 1:
+        return f"removed by the VACUUM of {told[0]}"
+    return f"removed by one of {len(told)} VACUUMs, the first of {told[0]}, the last of {told[-1]}"
 
 
 def _too_old(shop: Workshop, name: str, path: str, version: int) -> str | None:

@@ -53,8 +53,8 @@ class TrainingSet:
             The manifest's path.
         """
         self.frame.write.format(file_format).mode("overwrite").save(path)
-        version = head_version(self.frame.sparkSession, path) if file_format == "delta" else None
-        output = {"path": located(path), "format": file_format, "version": version}
+        at = head_version(self.frame.sparkSession, path) if file_format == "delta" else None
+        output = {"path": located(path), "format": file_format, "version": at}
         manifest = replace(self.manifest, output=output)
         keep_manifest(self.folder, manifest)
         beside = Path(f"{path.rstrip('/')}.manifest.json")

@@ -16,6 +16,7 @@ from skewless.spark.commits import Commit, commit
 from skewless.spark.read import delta_log, head_version, snapshot
 
 _INVENTORY = "path STRING, length BIGINT, isDir BOOLEAN, modificationTime BIGINT"
+_DAY_MS = 86_400_000
 #: How Delta's errors of a log without its beginning are called.
 _NO_LOG = ("FileNotFound", "VersionNotFound", "DeltaIllegalState", "DeltaFileNotFound")
 
@@ -98,11 +99,11 @@ def remove_files(session: SparkSession, path: str, files: Mapping[str, DataFile]
 
 def retention_days(session: SparkSession, path: str) -> int:
     """For how many days a table's old versions stay readable."""
-    properties = snapshot(session, path).metadata().configuration()
-    found = [properties.get(f"delta.{name}RetentionDuration") for name in ("deletedFile", "log")]
-    texts = [str(one.get()).split() for one in found if one.isDefined()]
-    days = [int(words[-2]) for words in texts if words[-1].startswith("day")]
-    return min(days, default=7) if len(days) == len(found) else min([*days, 7])
+    jvm: Any = session._jvm
+    metadata = snapshot(session, path).metadata()
+    files_ms = jvm.org.apache.spark.sql.delta.DeltaLog.tombstoneRetentionMillis(metadata)
+    log_ms = delta_log(session, path).deltaRetentionMillis(metadata)
+    return int(min(files_ms, log_ms)) // _DAY_MS
 
 
 def keep_readable(session: SparkSession, path: str, *, days: int) -> None:

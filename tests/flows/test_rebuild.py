@@ -13,10 +13,12 @@ import pytest
 
 from skewless import Definitions, FeatureService, Float64, RowView, days
 from skewless.core.manifest import Manifest
+from skewless.core.time import format_instant, from_us
 from skewless.core.view import Feature
 from skewless.errors import ContractBroken, UsageError
-from skewless.flows.manifests import kept_manifests, read_manifest
+from skewless.flows.manifests import forget, kept_manifests, read_manifest
 from skewless.spark.read import head_version
+from skewless.spark.table_files import vacuums
 from tests.support.frames import assert_same_rows, rows_of
 from tests.support.project import LAST_ORDER, ORDERS, SERVICE, SPEND, USER, Project, at, offline_project
 
@@ -103,7 +105,7 @@ def test_training_sets_come_back_whatever_happened_since_until_they_are_forgotte
     spine = str(manifests[0].spine["path"])
     today = project.store.training_set("scoring", spine, join="event-time").manifest
     assert today.content_hash != manifests[1].content_hash
-    project.store.vacuum(forget=(today.manifest_id,))
+    forget(project.shop, [today.manifest_id])
     project.store.rollback()
     # the view's next version, with other features; the service reads it, and of the other view nothing
     newer = RowView(
@@ -135,12 +137,13 @@ def test_training_sets_come_back_whatever_happened_since_until_they_are_forgotte
     assert len(kept) == len(manifests) + 1
     project.store.rebuild(kept[-1].manifest_id)
 
-    for one in kept:
-        project.store.vacuum(retain=days(0), forget=(one.manifest_id,))
+    project.store.vacuum("last_order@1", retain=days(0), forget=tuple(one.manifest_id for one in kept))
     told = broken(project, manifests[0])
     assert f"last_order/history (views/last_order/v1/history) version {pinned} cannot be read: " in told
     assert f"{len(files)} of its {len(files)} files are gone" in told
-    assert "removed by the VACUUM of 2" in told
+    times = [one.time_us for one in vacuums(session, history, after=pinned) if one.time_us]
+    first, last = (format_instant(from_us(one).replace(microsecond=0)) for one in times)
+    assert f"removed by one of 2 VACUUMs, the first of {first}, the last of {last}" in told
 
 
 def test_values_vacuumed_are_no_strangers_to_the_next_run(project: Project, origin: Path) -> None:
@@ -168,6 +171,7 @@ def test_values_vacuumed_are_no_strangers_to_the_next_run(project: Project, orig
     assert head_version(project.shop.session, history) > before
     project.land((5, 2, "2024-03-03T11:00", 8.0))
     assert project.store.run("last_order", now=at("2024-03-05T06:00")).outcome == "published"
+    assert "are gone, removed by the VACUUM of 2" in broken(project, manifest(origin))
 
 
 def test_version_older_than_delta_reads_comes_back_by_vacuum(project: Project, origin: Path) -> None:
