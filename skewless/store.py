@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from skewless.config import load_settings, prepare_process
+from skewless.core.manifest import Manifest
 from skewless.core.run_record import RunRecord
 from skewless.core.service import FeatureService
 from skewless.core.time import to_us
@@ -28,8 +29,12 @@ if TYPE_CHECKING:
     from skewless.flows.optimize import LaidOut
     from skewless.flows.parity import Certificate
     from skewless.flows.train import TrainingSet
+    from skewless.flows.vacuum import Vacuumed
     from skewless.plan.definition_plan import DefinitionPlan
+    from skewless.spark.training import Spine
 
+#: How long a version stays readable after a newer one, unless it is said.
+RETAIN = timedelta(days=30)
 STAGES = ("materialize", "validate", "push", "publish")
 
 
@@ -305,6 +310,44 @@ class FeatureStore:
 
         return window_values(self.workshop, view, spine, aggregates=aggregates, time_column=time_column)
 
+    def rebuild(self, manifest: Manifest | str | Path, spine: DataFrame | str | None = None) -> TrainingSet:
+        """Make a training set again: the same rows, or the reason why not.
+
+        Args:
+            manifest: A manifest, its file, or the id of one that is kept.
+            spine: A frame, or a path; None is where the manifest says that it lies.
+
+        Raises:
+            UsageError: It is no manifest, or says of no place where its spine lies.
+            ContractBroken: The rows differ, or cannot be made; the message names the first difference and its cause.
+        """
+        from skewless.flows.rebuild import rebuild  # noqa: PLC0415 - see plan
+
+        return rebuild(self.workshop, manifest, spine)
+
+    def vacuum(
+        self,
+        *views: str,
+        retain: timedelta = RETAIN,
+        dry_run: bool = False,
+        forget: tuple[str, ...] = (),
+    ) -> Vacuumed:
+        """Remove data files that no version needs which is the newest, held by a manifest, or younger than so long.
+
+        Args:
+            views: `name@version`, or `name` for every version of it; all that were ever applied when none is named.
+            retain: How long a version stays readable after a newer one; below a day only while nobody reads.
+            dry_run: Only says what would be removed.
+            forget: Manifests, by id or file, that hold nothing any longer.
+
+        Raises:
+            UsageError: There is no such view, or no such manifest is kept.
+            LeaseHeld: Somebody else runs.
+        """
+        from skewless.flows.vacuum import vacuum  # noqa: PLC0415 - see plan
+
+        return vacuum(self.workshop, views, retain=retain, dry_run=dry_run, forgotten=forget)
+
     def leaks(self, service: str, spine: DataFrame | str, *, time_column: str = "timestamp") -> LeakReport:
         """What the classic event-time join would leak for a spine: late and corrected facts that nobody was served.
 
@@ -319,7 +362,7 @@ class FeatureStore:
         from skewless.flows.leaks import leaks  # noqa: PLC0415 - see plan
 
         found = self._service(service)
-        return leaks(self.workshop, found, self._spine(found, spine), time_column=time_column)
+        return leaks(self.workshop, found, self._spine(found, spine).rows, time_column=time_column)
 
     def get_features(self, service: str, keys: Mapping[str, object], *, at: datetime) -> FeatureVector:
         """A service's features of one entity at an instant, from history.
@@ -399,11 +442,11 @@ class FeatureStore:
     ) -> None:
         self.close()
 
-    def _spine(self, service: FeatureService, spine: DataFrame | str) -> DataFrame:
-        from skewless.spark.training import read_spine  # noqa: PLC0415 - see plan
+    def _spine(self, service: FeatureService, spine: DataFrame | str) -> Spine:
+        from skewless.spark.training import Spine, spine_at  # noqa: PLC0415 - see plan
 
         views = self.workshop.definitions.views_of(service)
-        return read_spine(self.session, spine, views) if isinstance(spine, str) else spine
+        return spine_at(self.session, spine, views) if isinstance(spine, str) else Spine(spine)
 
     def _service(self, name: str) -> FeatureService:
         return self.workshop.definitions.service(name)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import typer
 
-from skewless.cli import definitions, dev, explaining, pages, pipeline, reading, trying
+from skewless.cli import definitions, dev, explaining, keeping, pages, pipeline, reading, trying
 from skewless.cli.desk import INTERRUPTED, add_command, manual
 from skewless.cli.options import Choices, Conf, Debug, Env, Json
 from skewless.cli.output import Output
@@ -47,6 +47,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     pipeline.revert,
     pipeline.optimize,
     reading.train,
+    keeping.rebuild,
     reading.leaks,
     trying.windows,
     reading.get,
@@ -54,6 +55,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     reading.parity,
     pages.report,
     pages.status,
+    keeping.vacuum,
 )
 
 

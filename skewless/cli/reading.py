@@ -87,7 +87,7 @@ def leaks(
 
         skewless leaks churn_v1 --spine labels.parquet
     """
-    _check_spine(spine)
+    check_spine(spine)
     keys_of_service(desk.shop, service)
     found = desk.store.leaks(service, spine, time_column=time_column)
     desk.show({"leaks": found.to_json()}, _leaks_told(found))
@@ -191,19 +191,25 @@ def _online(desk: Desk, service: str, keys: Mapping[str, object]) -> tuple[Featu
         return vector, (perf_counter() - begun) * 1000
 
 
-def _check_spine(spine: str) -> None:
+def check_spine(spine: str) -> None:
+    """Refuse a spine that is not there, before Spark starts."""
     if "://" not in spine and not Path(spine).exists():
         raise UsageError(f"There is no spine '{spine}'. Give a Delta table, a Parquet or a CSV file.")
 
 
 def _check_places(spine: str, out: str) -> None:
     """Refuse what cannot be read or must not be replaced, before Spark starts."""
-    _check_spine(spine)
+    check_spine(spine)
+    if "://" not in out and Path(out).resolve() == Path(spine).resolve():
+        raise UsageError("--out is the spine itself. Name another place.")
+    check_out(out)
+
+
+def check_out(out: str) -> None:
+    """Refuse a place where something lies that must not be replaced, before Spark starts."""
     if "://" in out:
         return
     folder = Path(out)
-    if folder.resolve() == Path(spine).resolve():
-        raise UsageError("--out is the spine itself. Name another place.")
     is_ours = Path(f"{out.rstrip('/')}.manifest.json").is_file()
     if folder.exists() and not is_ours and (folder.is_file() or any(folder.iterdir())):
         raise UsageError(f"'{out}' exists and is no training set of ours. Remove it, or name another place.")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from skewless.core.aggregate import Aggregate
 from skewless.core.entity import Entity
 from skewless.core.service import FeatureService
 from skewless.core.source import DeltaSource
 from skewless.core.time import duration_us
+from skewless.core.timeline import Timeline
 from skewless.core.view import FeatureView, SnapshotView, WindowView
 
 
@@ -101,6 +102,24 @@ def contract_hash(service: FeatureService, fingerprints: Mapping[str, str]) -> s
             "views": {ref.view: fingerprints[ref.view_reference] for ref in service.features},
         }
     )
+
+
+def timeline_digest(timeline: Timeline, views: Collection[str]) -> str:
+    """A hash of what a timeline says of some views, and when.
+
+    Args:
+        timeline: The timeline.
+        views: As `name@version`.
+    """
+    said = [
+        [
+            one.number,
+            one.visible_from_us,
+            {view: [to.table, to.generation, to.through_us] for view, to in one.views.items() if view in views},
+        ]
+        for one in timeline.revisions
+    ]
+    return digest(said)
 
 
 def _refuse_floats(value: object) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
+
+from skewless.errors import UsageError
 
 FORMAT = 1
 
@@ -37,8 +39,10 @@ class Manifest:
         features: `view:feature` in their order.
         views: View → version, fingerprint, availability delay, and the generation that "newest" meant.
         tables: `view/history` and `view/served` → the version that was read.
-        timeline: First and last revision that could be asked, with their instants; of as-known its instant.
-        spine: Rows and content hash of the spine.
+        timeline: First and last revision that could be asked, with their instants; of as-known its instant; and a
+            digest of what all of them said of these views.
+        spine: Rows and content hash of the spine; where it lies, unless it was a frame; of a Delta table its identity
+            and version.
         rows: Rows of the result; always those of the spine.
         counts: View → rows by status, and those of the simulated era.
         content_hash: Of the result, whatever the order of its rows.
@@ -46,6 +50,9 @@ class Manifest:
         seconds: Real time that it took.
         engine: The join's engine.
         packages: Package → version.
+        manifest_id: By which it is kept; sorts by the time it was made.
+        with_status: True when the result has status columns.
+        output: Path and format of the written rows, of Delta the version; empty until they are written.
     """
 
     project: str
@@ -56,7 +63,7 @@ class Manifest:
     features: tuple[str, ...]
     views: Mapping[str, Mapping[str, Any]] = field(hash=False)
     tables: Mapping[str, PinnedTable] = field(hash=False)
-    timeline: Mapping[str, int | None] = field(hash=False)
+    timeline: Mapping[str, Any] = field(hash=False)
     spine: Mapping[str, Any] = field(hash=False)
     rows: int
     counts: Mapping[str, Mapping[str, int]] = field(hash=False)
@@ -65,7 +72,28 @@ class Manifest:
     seconds: float
     engine: str
     packages: Mapping[str, str] = field(hash=False)
+    manifest_id: str = ""
+    with_status: bool = False
+    output: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     def to_json(self) -> dict[str, Any]:
         """Its JSON form."""
         return {"format": FORMAT, **asdict(self)}
+
+    @staticmethod
+    def from_json(document: Mapping[str, Any]) -> Manifest:
+        """Read what `to_json` wrote, by this release or an earlier one.
+
+        Raises:
+            UsageError: It is no manifest, or one of a later format.
+        """
+        if document.get("format") != FORMAT:
+            message = f"This is no manifest of format {FORMAT} (it says {document.get('format')!r})."
+            raise UsageError(f"{message} Give the <path>.manifest.json of a training set, or upgrade skewless.")
+        known = {name: document[name] for name in (one.name for one in fields(Manifest)) if name in document}
+        try:
+            tables = {name: PinnedTable(**pinned) for name, pinned in known["tables"].items()}
+            return Manifest(**{**known, "features": tuple(known["features"]), "tables": tables})
+        except (KeyError, TypeError, AttributeError) as error:
+            message = f"This manifest lacks what a manifest has ({error}). Give one that `skewless train` wrote."
+            raise UsageError(message) from None

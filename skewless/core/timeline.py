@@ -66,6 +66,10 @@ class Timeline:
         index = bisect_right([revision.visible_from_us for revision in self.revisions], instant_us)
         return self.revisions[index - 1] if index else None
 
+    def until(self, number: int | None) -> Timeline:
+        """The revisions up to one, itself included; none of them for None."""
+        return Timeline(tuple(one for one in self.revisions if number is not None and one.number <= number))
+
     def numbered(self, number: int) -> Revision | None:
         """The revision of that number."""
         return next((revision for revision in self.revisions if revision.number == number), None)

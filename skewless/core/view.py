@@ -280,3 +280,28 @@ class SnapshotView(FeatureView):
         empty = sorted(name for name, reach in self.lookback.items() if reach <= timedelta(0))
         if empty:
             raise DefinitionError(f"View '{self.name}' looks back no time into {empty}. Give it days(90), say.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedView(FeatureView):
+    """What the records say of a view version: enough to read its values, nothing to evaluate it by.
+
+    Attributes:
+        recorded_kind: row, window or snapshot.
+        features: Its features.
+    """
+
+    kind: ClassVar[str] = "recorded"
+
+    recorded_kind: str
+    features: tuple[Feature, ...]
+
+    @property
+    def sources(self) -> tuple[DeltaSource, ...]:
+        """None: values that are known need no source."""
+        return ()
+
+    @property
+    def has_ticks(self) -> bool:
+        """As of the view that was recorded."""
+        return self.recorded_kind != RowView.kind

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
 from typing import Any
 
 from pyspark.sql import DataFrame, Row
@@ -21,6 +23,9 @@ from skewless.spark.point_in_time.using import WINDOW, Using
 from skewless.spark.read import head_version, is_table, table_id
 from skewless.spark.sorted_copy import sorted_rows
 from skewless.spark.value_tables import ValueTables
+
+#: Stands for a table that was not there when the manifest was made.
+_MISSING = PinnedTable("", "", -1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,15 +115,29 @@ class Pins:
         return replace(self, values=values)
 
 
-def pinned(shop: Workshop, service: FeatureService, timeline: Timeline) -> Pins:
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What a manifest says of inputs.
+
+    Attributes:
+        views: The views as they were applied then.
+        tables: `view/history` and `view/served` → the version that was read; a table that was not there is missing.
+    """
+
+    views: tuple[FeatureView, ...]
+    tables: Mapping[str, PinnedTable]
+
+
+def pinned(shop: Workshop, service: FeatureService, timeline: Timeline, *, recorded: Recorded | None = None) -> Pins:
     """Fix the versions that a join reads.
 
     Args:
         shop: The workshop.
         service: The service.
         timeline: The timeline that g(T) is taken from.
+        recorded: What to read; None takes the service's views as they are defined, and the newest versions.
     """
-    views = shop.definitions.views_of(service)
+    views = shop.definitions.views_of(service) if recorded is None else recorded.views
     tables: dict[str, PinnedTable] = {}
     values = []
     for view in views:
@@ -126,7 +145,8 @@ def pinned(shop: Workshop, service: FeatureService, timeline: Timeline) -> Pins:
         steps = timeline.steps(view.reference)
         frames = {}
         for name, path in (("history", offline.history), ("served", offline.served)):
-            frames[name], pin = _frame(shop, offline, path, name)
+            at = None if recorded is None else recorded.tables.get(f"{view.name}/{name}", _MISSING)
+            frames[name], pin = _frame(shop, offline, path, at)
             tables |= {f"{view.name}/{name}": pin} if pin is not None else {}
         values.append(
             ViewValues(
@@ -157,9 +177,11 @@ def view_facts(shop: Workshop, pins: Pins) -> dict[str, dict[str, Any]]:
     }
 
 
-def _frame(shop: Workshop, tables: ValueTables, path: str, name: str) -> tuple[DataFrame, PinnedTable | None]:
-    if not is_table(shop.session, path):
-        return shop.session.createDataFrame([], spark_schema(tables.columns(name))), None
-    version = head_version(shop.session, path)
+def _frame(
+    shop: Workshop, tables: ValueTables, path: str, at: PinnedTable | None
+) -> tuple[DataFrame, PinnedTable | None]:
+    if at is _MISSING or not is_table(shop.session, path):
+        return shop.session.createDataFrame([], spark_schema(tables.columns(PurePosixPath(path).name))), None
+    version = head_version(shop.session, path) if at is None else at.version
     relative = path.removeprefix(shop.settings.root).lstrip("/")
     return tables.read(path, version), PinnedTable(relative, table_id(shop.session, path), version)

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 from pyspark.sql import DataFrame
 
+from skewless.core.fingerprint import timeline_digest
 from skewless.core.manifest import Manifest
 from skewless.core.service import FeatureService
 from skewless.errors import UsageError
+from skewless.flows.manifests import keep_manifest, manifests_folder, new_manifest_id, spelled
 from skewless.flows.point_in_time import Pins, pinned, view_facts
 from skewless.flows.recover import synced_timeline
 from skewless.flows.workshop import Workshop
 from skewless.spark.point_in_time.using import OFF, Engine, using_of
-from skewless.spark.training import check_spine, content_hash, counted, laid_out
+from skewless.spark.read import head_version
+from skewless.spark.training import Spine, check_spine, content_hash, counted, laid_out, located
 
 MODES = ("as-served", "event-time", "as-known")
 AUTO = "auto"
@@ -32,10 +36,12 @@ class TrainingSet:
     Attributes:
         frame: The spine's columns, one column per feature (`view__feature`), statuses when asked for.
         manifest: What it is made of.
+        folder: Where a copy of the manifest is kept.
     """
 
     frame: DataFrame
     manifest: Manifest
+    folder: Path
 
     def write(self, path: str, *, file_format: str = "delta") -> Path:
         """Write the rows, and the manifest beside them as `<path>.manifest.json`.
@@ -48,8 +54,12 @@ class TrainingSet:
             The manifest's path.
         """
         self.frame.write.format(file_format).mode("overwrite").save(path)
+        at = head_version(self.frame.sparkSession, path) if file_format == "delta" else None
+        output = {"path": located(path), "format": file_format, "version": at}
+        manifest = replace(self.manifest, output=output)
+        keep_manifest(self.folder, manifest)
         beside = Path(f"{path.rstrip('/')}.manifest.json")
-        beside.write_text(json.dumps(self.manifest.to_json(), indent=2, sort_keys=True) + "\n")
+        beside.write_text(spelled(manifest))
         return beside
 
 
@@ -74,14 +84,29 @@ class Request:
     engine: str = AUTO
 
 
-def train(shop: Workshop, spine: DataFrame, request: Request) -> TrainingSet:
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What a training set is made of, beside its spine.
+
+    Attributes:
+        pins: The tables at their versions.
+        views: What the manifest says of each view.
+        contract: The service's contract hash.
+    """
+
+    pins: Pins
+    views: Mapping[str, Mapping[str, Any]]
+    contract: str
+
+
+def train(shop: Workshop, given: Spine, request: Request) -> TrainingSet:
     """Join a service's features to a spine, point in time.
 
     Every spine row comes back exactly once, its columns untouched; a null key or time is answered NOT_FOUND.
 
     Args:
         shop: The workshop.
-        spine: Keys, observation time, label, whatever else.
+        given: Keys, observation time, label, whatever else.
         request: What is asked for.
 
     Raises:
@@ -96,11 +121,23 @@ def train(shop: Workshop, spine: DataFrame, request: Request) -> TrainingSet:
         raise UsageError(f"Engine '{request.engine}' is off: {OFF[request.engine]}. Use one of {', '.join(ENGINES)}.")
     if request.engine not in ENGINES:
         raise UsageError(f"Engine '{request.engine}' does not exist. Use one of {', '.join(ENGINES)}.")
-    begun = perf_counter()
     pins = pinned(shop, request.service, synced_timeline(shop))
     if request.known_at_us is not None:
         pins = pins.at(request.known_at_us)
-    views, contract = view_facts(shop, pins), shop.contract_hash(request.service, shop.applied())
+    inputs = Inputs(pins, view_facts(shop, pins), shop.contract_hash(request.service, shop.applied()))
+    made = made_of(shop, given, request, inputs)
+    keep_manifest(made.folder, made.manifest)
+    return made
+
+
+def made_of(shop: Workshop, given: Spine, request: Request, inputs: Inputs) -> TrainingSet:
+    """Join what is pinned to a spine; no copy of the manifest is kept yet.
+
+    Raises:
+        UsageError: The spine cannot be joined.
+    """
+    begun = perf_counter()
+    spine, pins = given.rows, inputs.pins
     check_spine(spine, pins.views, service=request.service, time_column=request.time_column)
     shop.say(f"Joining {len(request.service.features)} features of {len(pins.views)} views, {request.mode}…")
     as_served = request.mode == "as-served"
@@ -117,31 +154,40 @@ def train(shop: Workshop, spine: DataFrame, request: Request) -> TrainingSet:
     finally:
         answered.unpersist()
     rows = next(iter(counts.values()))["rows"]
+    created_us = shop.clock.now_us()
     return TrainingSet(
         frame,
         Manifest(
             project=shop.settings.project,
             service=request.service.name,
-            contract_hash=contract,
+            contract_hash=inputs.contract,
             mode=request.mode,
             time_column=request.time_column,
             features=tuple(str(ref) for ref in request.service.features),
-            views=views,
+            views=inputs.views,
             tables=pins.tables,
             timeline=_range(pins, request.known_at_us),
-            spine={"rows": rows, "content_hash": spine_hash},
+            spine={"rows": rows, "content_hash": spine_hash, **given.place},
             rows=rows,
             counts=counts,
             content_hash=result_hash,
-            created_us=shop.clock.now_us(),
+            created_us=created_us,
             seconds=round(perf_counter() - begun, 3),
             engine=using.engine.value,
-            packages={name: version(name) for name in _PACKAGES},
+            packages=packages(),
+            manifest_id=new_manifest_id(created_us),
+            with_status=request.with_status,
         ),
+        manifests_folder(shop),
     )
 
 
-def _range(pins: Pins, known_at_us: int | None) -> dict[str, int | None]:
+def packages() -> dict[str, str]:
+    """The packages that decide a result, as they are installed."""
+    return {name: version(name) for name in _PACKAGES}
+
+
+def _range(pins: Pins, known_at_us: int | None) -> dict[str, Any]:
     revisions = pins.timeline.revisions
     return {
         **({} if known_at_us is None else {"known_at_us": known_at_us}),
@@ -149,4 +195,5 @@ def _range(pins: Pins, known_at_us: int | None) -> dict[str, int | None]:
         "first_visible_us": revisions[0].visible_from_us if revisions else None,
         "last_revision": revisions[-1].number if revisions else None,
         "last_visible_us": revisions[-1].visible_from_us if revisions else None,
+        "digest": timeline_digest(pins.timeline, [one.reference for one in pins.views]),
     }

@@ -25,6 +25,7 @@ class Commit:
         rows: How many it wrote, as it says itself.
         files: (file, deletion vector) → 1 for one that it brought, -1 for one that it took; those that only moved rows,
             as OPTIMIZE does, are left out.
+        time_us: When it was made, as Delta knows it; None when it does not.
     """
 
     version: int
@@ -32,6 +33,7 @@ class Commit:
     transactions: Mapping[str, int] = field(hash=False)
     rows: int
     files: Mapping[tuple[str, str], int] = field(hash=False)
+    time_us: int | None = None
 
 
 def commit(session: SparkSession, path: str, version: int) -> Commit:
@@ -53,7 +55,13 @@ def commit(session: SparkSession, path: str, version: int) -> Commit:
         transactions={one["txn"]["appId"]: int(one["txn"]["version"]) for one in actions if "txn" in one},
         rows=int(info.get("operationMetrics", {}).get("numOutputRows", 0)),
         files=_files(actions),
+        time_us=_time_us(info),
     )
+
+
+def _time_us(info: Mapping[str, Any]) -> int | None:
+    milliseconds = info.get("inCommitTimestamp", info.get("timestamp"))
+    return None if milliseconds is None else int(milliseconds) * 1_000
 
 
 def _files(actions: Iterable[Mapping[str, Any]]) -> Counter[tuple[str, str]]:

@@ -48,15 +48,16 @@ def is_table(session: SparkSession, path: str) -> bool:
 
 def head_version(session: SparkSession, path: str) -> int:
     """The newest version of a Delta table."""
-    return int(_snapshot(session, path).version())
+    return int(snapshot(session, path).version())
 
 
 def table_id(session: SparkSession, path: str) -> str:
     """The identity that Delta gave a table when it was created."""
-    return str(_snapshot(session, path).metadata().id())
+    return str(snapshot(session, path).metadata().id())
 
 
-def _snapshot(session: SparkSession, path: str) -> Any:
+def snapshot(session: SparkSession, path: str) -> Any:
+    """What Delta knows of a table's newest version, a Java object."""
     # DESCRIBE HISTORY and DESCRIBE DETAIL say the same, each with a job of its own: a hundred times slower
     jvm: Any = session._jvm
     nothing = jvm.scala.Option.empty()

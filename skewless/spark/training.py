@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
@@ -18,7 +20,44 @@ from skewless.core.vector import Status
 from skewless.core.view import FeatureView
 from skewless.errors import UsageError
 from skewless.spark.dtypes import holds, spark_type
-from skewless.spark.read import is_table
+from skewless.spark.read import head_version, is_table, read_at, table_id
+
+
+@dataclass(frozen=True, slots=True)
+class Spine:
+    """A spine, and where it was read.
+
+    Attributes:
+        rows: Its rows.
+        place: `path`, and of a Delta table `table_id` and `version`; empty for a frame.
+    """
+
+    rows: DataFrame
+    place: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+
+def spine_at(session: SparkSession, path: str, views: Iterable[FeatureView], *, version: int | None = None) -> Spine:
+    """Read a spine, of a Delta table one version that is known from then on.
+
+    Args:
+        session: Spark.
+        path: Where it lies.
+        views: Whose keys it has.
+        version: Of a Delta table; None is the newest.
+
+    Raises:
+        UsageError: Nothing is there, or a CSV file has a key that is not of its type.
+    """
+    place = {"path": located(path)}
+    if not is_table(session, path):
+        return Spine(read_spine(session, path, views), place)
+    pinned = head_version(session, path) if version is None else version
+    return Spine(read_at(session, path, pinned), {**place, "table_id": table_id(session, path), "version": pinned})
+
+
+def located(path: str) -> str:
+    """A path that means the same from any folder."""
+    return path if "://" in path else str(Path(path).resolve())
 
 
 def read_spine(session: SparkSession, path: str, views: Iterable[FeatureView]) -> DataFrame:
@@ -165,7 +204,7 @@ def content_hash(rows: DataFrame) -> str:
     Each row is spelled in JSON (shortest exact decimals; times as microseconds; -0.0, NaN and null apart) and hashed
     to two 64-bit numbers, which are summed; count and sums are hashed again.
     """
-    spelled = F.to_json(F.struct(*(_exact(field) for field in rows.schema.fields)), {"ignoreNullFields": "false"})
+    spelled = F.to_json(F.struct(*(exact_value(field) for field in rows.schema.fields)), {"ignoreNullFields": "false"})
     numbers = rows.select(F.xxhash64(spelled).alias("a"), F.xxhash64(F.lit("second"), spelled).alias("b"))
     sums = numbers.agg(
         F.count("*"), F.sum(F.col("a").cast("decimal(38,0)")), F.sum(F.col("b").cast("decimal(38,0)"))
@@ -184,7 +223,8 @@ def _feature_status(view: str, feature: str) -> Column:
     return F.when(is_null, Status.NULL.value).otherwise(status)
 
 
-def _exact(field: T.StructField) -> Column:
+def exact_value(field: T.StructField) -> Column:
+    """A column whose JSON tells every bit of it; times as microseconds."""
     column = F.col(f"`{field.name}`")
     if field.dataType == T.TimestampType():
         return F.unix_micros(column).alias(field.name)

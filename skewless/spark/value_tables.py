@@ -14,6 +14,7 @@ from pyspark.sql import functions as F
 from skewless.core.dtypes import DType, Int64, String, Timestamp
 from skewless.core.failpoints import Failpoint, reached
 from skewless.core.names import EVENT_TIMESTAMP, FLAG, GENERATION, STATE
+from skewless.core.reference import view_name, view_version
 from skewless.core.resolver import RETRACTED
 from skewless.core.time import from_us
 from skewless.core.view import FeatureView
@@ -68,7 +69,7 @@ class ValueTables:
     @property
     def folder(self) -> str:
         """Folder of the view version."""
-        return str(PurePosixPath(self.root) / "views" / self.view.name / f"v{self.view.version}")
+        return view_folder(self.root, self.view.reference)
 
     @property
     def history(self) -> str:
@@ -202,6 +203,11 @@ class ValueTables:
         if version is None:
             return self.session.read.format("delta").load(path)
         return read_at(self.session, path, version)
+
+
+def view_folder(root: str, reference: str) -> str:
+    """Folder of the tables of a view version, as `name@version`, below the offline store's."""
+    return str(PurePosixPath(root) / "views" / view_name(reference) / f"v{view_version(reference)}")
 
 
 def _is_ours(path: str, one: Commit, numbers: Collection[int]) -> bool:

@@ -121,13 +121,18 @@ def open_project(
     variables: Mapping[str, str] = MappingProxyType({}),
 ) -> Project:
     """The project of a folder and keyspace, as another process would open it."""
-    environ = {
-        "SKEWLESS__PROJECT__STATE": str(folder / "state"),
-        "SKEWLESS__ONLINE__KIND": "cassandra",
-        "SKEWLESS__ONLINE__PORT": str(endpoint.port),
-        "SKEWLESS__ONLINE__KEYSPACE": keyspace,
-        **variables,
-    }
+    online = {"KIND": "cassandra", "PORT": str(endpoint.port), "KEYSPACE": keyspace}
+    given = {**{f"SKEWLESS__ONLINE__{name}": value for name, value in online.items()}, **variables}
+    return _opened(spark, folder, definitions, given)
+
+
+def offline_project(spark: Any, folder: Path, *, definitions: Definitions = DEFINITIONS) -> Project:
+    """The project of a folder, without an online store."""
+    return _opened(spark, folder, definitions, {"SKEWLESS__ONLINE__KIND": "none"})
+
+
+def _opened(spark: Any, folder: Path, definitions: Definitions, variables: Mapping[str, str]) -> Project:
+    environ = {"SKEWLESS__PROJECT__STATE": str(folder / "state"), **variables}
     shop = Workshop.open(load_settings(ROOT / "conf", "ci", environ))
     # what a checkout takes from feature_defs and spark-submit, this one is given
     shop.__dict__["definitions"] = definitions
