@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import typer
 
-from skewless.cli import definitions, dev, explaining, pages, pipeline, reading
+from skewless.cli import definitions, dev, explaining, pages, pipeline, reading, training
 from skewless.cli.desk import INTERRUPTED, add_command, manual
 from skewless.cli.options import Choices, Conf, Debug, Env, Json
 from skewless.cli.output import Output
@@ -45,7 +45,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     pipeline.backfill,
     pipeline.rollback,
     pipeline.revert,
-    reading.train,
+    training.train,
     reading.leaks,
     reading.get,
     explaining.explain,

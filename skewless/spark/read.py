@@ -56,6 +56,12 @@ def table_id(session: SparkSession, path: str) -> str:
     return str(_snapshot(session, path).metadata().id())
 
 
+def transaction(session: SparkSession, path: str, writer: str) -> int | None:
+    """The newest transaction (`txnVersion`) that a writer (`txnAppId`) committed to a Delta table."""
+    found: Any = _snapshot(session, path).transactions().get(writer)
+    return int(found.get()) if found.isDefined() else None
+
+
 def _snapshot(session: SparkSession, path: str) -> Any:
     # DESCRIBE HISTORY and DESCRIBE DETAIL say the same, each with a job of its own: a hundred times slower
     jvm: Any = session._jvm
