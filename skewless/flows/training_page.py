@@ -173,7 +173,7 @@ def _ages(manifest: Manifest, view: str) -> ViewAges:
     return ViewAges(
         name=view,
         version=manifest.views[view]["version"],
-        ttl=f"from {format_duration(from_us(told['ttl_us']) - from_us(0))} on" if has_ttl else "never",
+        ttl=f"at {format_duration(from_us(told['ttl_us']) - from_us(0))}" if has_ttl else "never",
         simulated=manifest.counts[view]["simulated"],
         bins=tuple(zip(words, told["rows"], strict=True)),
         to_ttl=TO_TTL if has_ttl else None,

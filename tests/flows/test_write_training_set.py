@@ -116,14 +116,14 @@ def test_counts_nulls_and_ages_are_those_of_single_look_ups(project: Project, sp
     last_order_ages: Counter[int] = Counter()
     for user, moment, _, _ in ROWS:
         if user is None or moment is None:
-            for view in counts:
-                counts[view]["NOT_FOUND"] += 1
+            for found in counts.values():
+                found["NOT_FOUND"] += 1
             continue
         vector = project.offline(user, moment)
         counts["last_order"][vector.status["last_order:amount"].value] += 1
         counts["spend"][vector.status["spend:spend_7d"].value] += 1
-        for view in counts:
-            counts[view]["simulated"] += moment < at("2024-03-02T06:00") + timedelta(seconds=2)
+        for found in counts.values():
+            found["simulated"] += moment < at("2024-03-02T06:00") + timedelta(seconds=2)
         if vector.age["spend"] is not None:
             too_old[min(vector.age["spend"] * 10 // ttl, 20)] += 1
         if vector.age["last_order"] is not None:
