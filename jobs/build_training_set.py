@@ -1,8 +1,6 @@
-"""Join features to a spine, each row as it was served at its time; a manifest lies beside the rows.
+"""Writes a training set; its manual is that of `skewless train`.
 
-For example:
-
-    ./spark-submit.sh jobs/build_training_set.py churn_v1 --spine labels.parquet --out churn.parquet
+./spark-submit.sh jobs/build_training_set.py churn_v1 --spine labels.parquet --out churn.parquet
 """
 
 from __future__ import annotations
@@ -10,7 +8,9 @@ from __future__ import annotations
 import sys
 
 from skewless.cli.main import run_alone
-from skewless.cli.reading import train
+from skewless.cli.training import manual_as, train
+
+_NAME = "./spark-submit.sh jobs/build_training_set.py"
 
 if __name__ == "__main__":
-    sys.exit(run_alone(train, about=__doc__, name="./spark-submit.sh jobs/build_training_set.py"))
+    sys.exit(run_alone(train, about=manual_as(_NAME), name=_NAME))

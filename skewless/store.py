@@ -13,6 +13,7 @@ from skewless.config import load_settings, prepare_process
 from skewless.core.manifest import Manifest
 from skewless.core.run_record import RunRecord
 from skewless.core.service import FeatureService
+from skewless.core.split import Split
 from skewless.core.time import to_us
 from skewless.core.timeline import Revision
 from skewless.core.vector import FeatureVector, Status
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from skewless.flows.parity import Certificate
     from skewless.flows.train import TrainingSet
     from skewless.flows.vacuum import Vacuumed
+    from skewless.flows.write_training_set import Progress, Written
     from skewless.plan.definition_plan import DefinitionPlan
     from skewless.spark.training import Spine
 
@@ -258,6 +260,7 @@ class FeatureStore:
         time_column: str = "timestamp",
         with_status: bool = False,
         engine: str = "auto",
+        split: str | None = None,
     ) -> TrainingSet:
         """Join a service's features to a spine as they were served.
 
@@ -271,11 +274,16 @@ class FeatureStore:
             with_status: Adds a `view__feature__status` column per feature.
             engine: auto chooses; window is for any size, bucket holds each bucket of keys in memory and reads sorted
                 copies. All give the same rows.
+            split: Adds a column `split`: `time:2017-10-01`, `key:0.2` or `key:user_id:0.2`; see `skewless.core.split`.
+
+        Raises:
+            UsageError: Unknown service, or a spine that cannot be joined or split so.
         """
         from skewless.flows.train import Request, train  # noqa: PLC0415 - see plan
 
         known_at_us = None if known_at is None else to_us(known_at)
-        request = Request(self._service(service), time_column, join, with_status, known_at_us, engine)
+        parted = None if split is None else Split.parse(split)
+        request = Request(self._service(service), time_column, join, with_status, known_at_us, engine, parted)
         return train(self.workshop, self._spine(request.service, spine), request)
 
     def window_values(
@@ -347,6 +355,57 @@ class FeatureStore:
         from skewless.flows.vacuum import vacuum  # noqa: PLC0415 - see plan
 
         return vacuum(self.workshop, views, retain=retain, dry_run=dry_run, forgotten=forget)
+
+    def write_training_set(  # noqa: PLR0913 - as training_set
+        self,
+        service: str,
+        spine: DataFrame | str,
+        out: str,
+        *,
+        join: str = "as-served",
+        known_at: datetime | None = None,
+        time_column: str = "timestamp",
+        with_status: bool = False,
+        engine: str = "auto",
+        split: str | None = None,
+        label: str | None = None,
+        slices: int | None = None,
+        leaks: bool = False,
+        restart: bool = False,
+        tell: Callable[[Progress], None] | None = None,
+    ) -> Written:
+        """Join a service's features to a spine and write them: rows, manifest, a page for people.
+
+        Each row is joined once. A killed call, repeated, goes on where it was, with the versions that it began with.
+
+        Args:
+            service: As for `training_set`, like all that is not named here.
+            spine: As above.
+            out: Where the rows go: Parquet if it ends in `.parquet`, else Delta.
+            join: As above.
+            known_at: As above.
+            time_column: As above.
+            with_status: As above.
+            engine: As above.
+            split: As above.
+            label: A column of the spine whose balance is told.
+            slices: Into how many parts the spine is cut; None goes by its rows.
+            leaks: Tells also what a join by event time would have leaked; costs another join.
+            restart: Throws away what was begun there and not finished.
+            tell: Takes progress; None says it in lines.
+
+        Raises:
+            UsageError: Unknown service, a spine that cannot be joined, or a place that must not be written to.
+            LeaseHeld: Another process writes there.
+        """
+        from skewless.flows.train import Request  # noqa: PLC0415 - see plan
+        from skewless.flows.write_training_set import Target, write_training_set  # noqa: PLC0415 - see plan
+
+        known_at_us = None if known_at is None else to_us(known_at)
+        parted = None if split is None else Split.parse(split)
+        request = Request(self._service(service), time_column, join, with_status, known_at_us, engine, parted)
+        target = Target(out, label, slices, leaks, restart, tell)
+        return write_training_set(self.workshop, self._spine(request.service, spine), request, target)
 
     def leaks(self, service: str, spine: DataFrame | str, *, time_column: str = "timestamp") -> LeakReport:
         """What the classic event-time join would leak for a spine: late and corrected facts that nobody was served.

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import typer
 
-from skewless.cli import definitions, dev, explaining, keeping, pages, pipeline, reading, trying
+from skewless.cli import definitions, dev, explaining, keeping, pages, pipeline, reading, training, trying
 from skewless.cli.desk import INTERRUPTED, add_command, manual
 from skewless.cli.options import Choices, Conf, Debug, Env, Json
 from skewless.cli.output import Output
@@ -46,7 +46,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     pipeline.rollback,
     pipeline.revert,
     pipeline.optimize,
-    reading.train,
+    training.train,
     keeping.rebuild,
     reading.leaks,
     trying.windows,

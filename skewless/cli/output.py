@@ -79,6 +79,7 @@ class Output:
     as_json: bool = False
     is_mute: bool = False
     _status: Progress | None = None
+    _bar: Progress | None = None
     _line: str = ""
     _begun: float = field(default_factory=perf_counter)
 
@@ -106,12 +107,25 @@ class Output:
         self._line, self._begun = line if is_under_way else "", perf_counter()
         self._status = _spinner(self._line or "Working…")
 
+    def advance(self, done: int, total: int, line: str) -> None:
+        """Show how far a piece of work came: a bar on a terminal, else a line."""
+        if self.is_mute or not sys.stderr.isatty():
+            self.say(line)
+            return
+        if self._bar is None:
+            self.quieten()
+            self._status = self._bar = _bar()
+        (task,) = self._bar.task_ids
+        self._bar.update(task, completed=done, total=total, description=_escaped(line))
+        if done == total:
+            self._line = line
+
     def quieten(self) -> None:
         """End the progress line, leaving what was done and how long it took."""
         if self._status is None:
             return
         self._status.stop()
-        self._status = None
+        self._status = self._bar = None
         if self._line:
             sys.stderr.write(_dim(f"{self._line} {perf_counter() - self._begun:.1f} s"))
 
@@ -165,14 +179,30 @@ def cell(value: Any) -> str:
 
 def _spinner(line: str) -> Progress:
     from rich.console import Console
-    from rich.markup import escape
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
     columns = (SpinnerColumn(), TextColumn("[dim]{task.description}"), TimeElapsedColumn())
     progress = Progress(*columns, console=Console(stderr=True), transient=True)
-    progress.add_task(escape(line), total=None)
+    progress.add_task(_escaped(line), total=None)
     progress.start()
     return progress
+
+
+def _bar() -> Progress:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(), BarColumn(), TextColumn("[dim]{task.description}"), TimeElapsedColumn())
+    progress = Progress(*columns, console=Console(stderr=True), transient=True)
+    progress.add_task("", total=None)
+    progress.start()
+    return progress
+
+
+def _escaped(line: str) -> str:
+    from rich.markup import escape
+
+    return escape(line)
 
 
 def _dim(line: str) -> str:

@@ -1,4 +1,4 @@
-"""train, get, parity: what reads values."""
+"""leaks, get, parity: what reads values."""
 
 from __future__ import annotations
 
@@ -22,54 +22,8 @@ if TYPE_CHECKING:
     from skewless.flows.leaks import LeakReport
     from skewless.flows.parity import Certificate
 
-_JOINS = ("as-served", "event-time", "as-known")
 # a person waits longer than a service does, and a slow answer beats none
 _PATIENCE_MS = 2_000.0
-
-
-def train(
-    desk: Desk,
-    service: Service,
-    *,
-    spine: Annotated[str, typer.Option(metavar="PATH", help="Delta table, Parquet or CSV: keys, time, label, …")],
-    out: Annotated[str, typer.Option(metavar="PATH", help="Where the rows go; Parquet if it ends so, else Delta.")],
-    join: Annotated[str, typer.Option(metavar="JOIN", help="as-served, event-time or as-known.")] = "as-served",
-    known_at: Annotated[Text, typer.Option(metavar="T", help="Of as-known: what readers were told then.")] = None,
-    time_column: Annotated[str, typer.Option(metavar="COLUMN", help="The spine's observation time.")] = "timestamp",
-    status: Annotated[bool, typer.Option("--status", help="Add `view__feature__status` columns.")] = False,
-    engine: Annotated[
-        str, typer.Option(metavar="ENGINE", help="auto, window (any size), bucket (in memory).")
-    ] = "auto",
-) -> None:
-    """Join features to a spine, each row as it was served at its time; nothing from the future leaks.
-
-    Every spine row comes back once. Beside the rows lies `<out>.manifest.json`: versions, counts and hashes.
-
-    For example:
-
-        skewless train churn_v1 --spine labels.parquet --out churn.parquet
-        skewless train churn_v1 --spine labels.parquet --out older --join as-known --known-at 2017-10-09T12:00Z
-    """
-    if join not in _JOINS:
-        raise UsageError(f"Join '{join}' does not exist. Use one of {', '.join(_JOINS)}.")
-    _check_places(spine, out)
-    keys_of_service(desk.shop, service)
-    known = instant(known_at)
-    if (join == "as-known") != (known is not None):
-        raise UsageError("--join as-known needs --known-at T, and no other join takes it.")
-    made = desk.store.training_set(
-        service, spine, join=join, known_at=known, time_column=time_column, with_status=status, engine=engine
-    )
-    manifest_path = made.write(out, file_format="parquet" if out.rstrip("/").endswith(".parquet") else "delta")
-    manifest = made.manifest
-    rows = [
-        [view, *(f"{status}: {count:,}" for status, count in counts.items() if count)]
-        for view, counts in manifest.counts.items()
-    ]
-    lines = [f"{manifest.rows:,} rows, {len(manifest.features)} features, {manifest.mode}: {out}"]
-    lines += [f"  {view}: {', '.join(told)}" for view, *told in rows]
-    lines += [f"content hash {manifest.content_hash}", f"manifest {manifest_path}"]
-    desk.show({"path": out, "manifest_path": str(manifest_path), "manifest": manifest.to_json()}, lines)
 
 
 def leaks(
@@ -197,22 +151,11 @@ def check_spine(spine: str) -> None:
         raise UsageError(f"There is no spine '{spine}'. Give a Delta table, a Parquet or a CSV file.")
 
 
-def _check_places(spine: str, out: str) -> None:
-    """Refuse what cannot be read or must not be replaced, before Spark starts."""
-    check_spine(spine)
-    if "://" not in out and Path(out).resolve() == Path(spine).resolve():
-        raise UsageError("--out is the spine itself. Name another place.")
-    check_out(out)
-
-
 def check_out(out: str) -> None:
     """Refuse a place where something lies that must not be replaced, before Spark starts."""
-    if "://" in out:
-        return
-    folder = Path(out)
-    is_ours = Path(f"{out.rstrip('/')}.manifest.json").is_file()
-    if folder.exists() and not is_ours and (folder.is_file() or any(folder.iterdir())):
-        raise UsageError(f"'{out}' exists and is no training set of ours. Remove it, or name another place.")
+    from skewless.flows.training_place import Place
+
+    Place(out).check()
 
 
 def _vector_json(asked: Asked, vector: FeatureVector) -> dict[str, Any]:

@@ -39,6 +39,10 @@ class Failpoint(str, Enum):
     PUBLISH_RECORDED = "publish.recorded"
     PURGE_STARTED = "purge.started"
     PURGE_DONE = "purge.done"
+    TRAIN_PLANNED = "train.planned"
+    TRAIN_SLICE = "train.slice"
+    TRAIN_RECORDED = "train.recorded"
+    TRAIN_PLACED = "train.placed"
 
 
 _times = count(1)

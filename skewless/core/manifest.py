@@ -53,6 +53,12 @@ class Manifest:
         manifest_id: By which it is kept; sorts by the time it was made.
         with_status: True when the result has status columns.
         output: Path and format of the written rows, of Delta the version; empty until they are written.
+        nulls: `view:feature` → rows of which the view was there and the feature null.
+        ages: View → its `ttl_us`, where bins of age begin (`from_us`; the last has no end), and `rows` per bin: of
+            values that were given or were too old.
+        without_key_or_time: Rows of the spine with a null key or time.
+        split: `by` (its text), the `keys` that decide, and `rows` of train and test; empty without one.
+        label: How often each value of the label occurs; empty when none was named.
     """
 
     project: str
@@ -75,6 +81,11 @@ class Manifest:
     manifest_id: str = ""
     with_status: bool = False
     output: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    nulls: Mapping[str, int] = field(default_factory=dict, hash=False)
+    ages: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, hash=False)
+    without_key_or_time: int = 0
+    split: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    label: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     def to_json(self) -> dict[str, Any]:
         """Its JSON form."""

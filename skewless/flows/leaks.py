@@ -8,7 +8,7 @@ from typing import Any
 from pyspark.sql import DataFrame
 
 from skewless.core.service import FeatureService
-from skewless.flows.point_in_time import pinned
+from skewless.flows.point_in_time import Pins, pinned
 from skewless.flows.recover import synced_timeline
 from skewless.flows.workshop import Workshop
 from skewless.spark.leaks import SERVED, FeatureLeak, compared
@@ -52,6 +52,16 @@ def leaks(shop: Workshop, service: FeatureService, spine: DataFrame, *, time_col
         UsageError: The spine cannot be joined.
     """
     pins = pinned(shop, service, synced_timeline(shop))
+    return leaked_by(shop, pins, spine, time_column=time_column)
+
+
+def leaked_by(shop: Workshop, pins: Pins, spine: DataFrame, *, time_column: str) -> LeakReport:
+    """The same of inputs that are pinned already.
+
+    Raises:
+        UsageError: The spine cannot be joined.
+    """
+    service = pins.service
     check_spine(spine, pins.views, service=service, time_column=time_column)
     shop.say(f"Joining {len(service.features)} features of {len(pins.views)} views twice…")
     keys = [f"`{name}`" for name in dict.fromkeys(key for view in pins.views for key in view.entity.key_names)]

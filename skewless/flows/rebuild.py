@@ -10,6 +10,7 @@ from pyspark.sql import DataFrame
 from skewless.core.manifest import Manifest
 from skewless.core.reference import view_reference
 from skewless.core.service import FeatureService
+from skewless.core.split import Split
 from skewless.core.timeline import Timeline
 from skewless.core.view import FeatureRef, FeatureView
 from skewless.errors import ContractBroken, UsageError
@@ -51,7 +52,13 @@ def rebuild(shop: Workshop, named: Manifest | str | Path, spine: DataFrame | str
     if known_at_us is not None:
         pins = pins.at(known_at_us)
     request = Request(
-        service, manifest.time_column, manifest.mode, manifest.with_status, known_at_us, engine=manifest.engine
+        service,
+        manifest.time_column,
+        manifest.mode,
+        manifest.with_status,
+        known_at_us,
+        engine=manifest.engine,
+        split=Split.parse(manifest.split["by"]) if manifest.split else None,
     )
     made = made_of(shop, given, request, Inputs(pins, manifest.views, manifest.contract_hash))
     if made.manifest.content_hash != manifest.content_hash:

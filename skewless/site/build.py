@@ -56,8 +56,8 @@ def page_name(view: str) -> str:
 
 def _pages(model: ReportModel) -> dict[str, str]:
     """Every file's text by its place in the folder; the front page is the last one."""
-    environment = _environment()
-    page = environment.get_template("view.html")
+    templates = environment()
+    page = templates.get_template("view.html")
     files: dict[str, str] = {}
     for view in model.views:
         name = f"view/{page_name(view.name)}"
@@ -65,14 +65,15 @@ def _pages(model: ReportModel) -> dict[str, str]:
         files[f"{name}.html"] = page.render(shown)
         files[f"{name}.json"] = _json(view)
     files["index.json"] = _json(model)
-    files["index.html"] = environment.get_template("index.html").render(model=model, root="", json_name="index.json")
+    files["index.html"] = templates.get_template("index.html").render(model=model, root="", json_name="index.json")
     return files
 
 
-def _environment() -> Environment:
+def environment() -> Environment:
+    """The templates, with what all of them use."""
     css = (_TEMPLATES / "report.css").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(css.encode()).digest()).decode()
-    environment = Environment(
+    found = Environment(
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
@@ -80,14 +81,14 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {
+    found.filters |= {
         "number": phrases.number,
         "share": phrases.share,
         "change": phrases.change,
         "any_value": phrases.any_value,
     }
-    environment.globals |= _names(css, digest)
-    return environment
+    found.globals |= _names(css, digest)
+    return found
 
 
 def _names(css: str, digest: str) -> Mapping[str, Any]:

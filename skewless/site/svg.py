@@ -40,6 +40,27 @@ def histogram(now: Sequence[float], baseline: Sequence[float], *, label: str) ->
     return _framed(body, label, WIDTH, HEIGHT)
 
 
+def age_bars(counts: Sequence[int], to_ttl: int | None, *, label: str) -> Markup:
+    """Bars of ages, youngest first; what is too old is drawn apart, behind a mark at the ttl."""
+    shares = _shares(counts)
+    if not shares:
+        return Markup("")
+    width, height, foot = 320, 72, 4
+    top, step = max(shares), (width - 2 * PAD) / len(shares)
+    body = ""
+    for at, share in enumerate(shares):
+        tall = share / top * (height - foot - PAD)
+        kind = "bar" if to_ttl is None or at < to_ttl else "bar old"
+        body += (
+            f'<rect class="{kind}" x="{PAD + at * step:.1f}" y="{height - foot - tall:.1f}" '
+            f'width="{step - 1:.1f}" height="{tall:.1f}"/>'
+        )
+    body += f'<path class="axis" d="M{PAD} {height - foot}H{width - PAD}"/>'
+    if to_ttl is not None:
+        body += f'<path class="mark" d="M{PAD + to_ttl * step - 0.5:.1f} 0V{height}"/>'
+    return _framed(body, label, width, height)
+
+
 def staircase(values: Sequence[int], *, label: str) -> Markup:
     """The generation that readers used, revision by revision: a step down is a rollback."""
     if len(values) < 2:

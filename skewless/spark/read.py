@@ -56,6 +56,12 @@ def table_id(session: SparkSession, path: str) -> str:
     return str(snapshot(session, path).metadata().id())
 
 
+def transaction(session: SparkSession, path: str, writer: str) -> int | None:
+    """The newest transaction (`txnVersion`) that a writer (`txnAppId`) committed to a Delta table."""
+    found: Any = snapshot(session, path).transactions().get(writer)
+    return int(found.get()) if found.isDefined() else None
+
+
 def snapshot(session: SparkSession, path: str) -> Any:
     """What Delta knows of a table's newest version, a Java object."""
     # DESCRIBE HISTORY and DESCRIBE DETAIL say the same, each with a job of its own: a hundred times slower

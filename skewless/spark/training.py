@@ -152,7 +152,9 @@ def _check_keys(view: FeatureView, found: Mapping[str, T.DataType]) -> None:
             raise UsageError(f"{message}cast('{wanted}').")
 
 
-def laid_out(answered: DataFrame, spine: DataFrame, service: FeatureService, *, with_status: bool) -> DataFrame:
+def laid_out(
+    answered: DataFrame, spine: DataFrame, service: FeatureService, *, with_status: bool, also: Iterable[Column] = ()
+) -> DataFrame:
     """The spine's columns, then one column per feature named `view__feature`, then their statuses when asked for.
 
     Args:
@@ -160,6 +162,7 @@ def laid_out(answered: DataFrame, spine: DataFrame, service: FeatureService, *, 
         spine: The spine, for its columns.
         service: The service, for features and their order.
         with_status: Adds `view__feature__status` columns.
+        also: Further columns, behind them.
     """
     features = [
         F.col(f"{ref.view}.values.{ref.feature}").alias(feature_column(ref.view, ref.feature))
@@ -170,32 +173,7 @@ def laid_out(answered: DataFrame, spine: DataFrame, service: FeatureService, *, 
         for ref in service.features
     ]
     kept = [F.col(f"`{name}`") for name in spine.columns]
-    return answered.select(*kept, *features, *(statuses if with_status else ()))
-
-
-def counted(answered: DataFrame, service: FeatureService) -> dict[str, dict[str, int]]:
-    """Rows per view by status and era; one job.
-
-    Returns:
-        View → `rows`, `simulated`, and one count per status that occurs.
-    """
-    wanted = [
-        F.count("*").alias("rows"),
-        *(F.count_if(F.col(f"{view}.is_simulated")).alias(f"{view}|simulated") for view in service.view_names),
-        *(
-            F.count_if(F.col(f"{view}.status") == status.value).alias(f"{view}|{status.value}")
-            for view in service.view_names
-            for status in Status
-        ),
-    ]
-    row = answered.agg(*wanted).first()
-    totals = row.asDict() if row is not None else {}
-    result: dict[str, dict[str, int]] = {view: {"rows": int(totals.get("rows", 0))} for view in service.view_names}
-    for name, count in totals.items():
-        view, _, kind = name.partition("|")
-        if kind and (count or kind == "simulated"):
-            result[view][kind] = int(count)
-    return result
+    return answered.select(*kept, *features, *(statuses if with_status else ()), *also)
 
 
 def content_hash(rows: DataFrame) -> str:
@@ -204,12 +182,27 @@ def content_hash(rows: DataFrame) -> str:
     Each row is spelled in JSON (shortest exact decimals; times as microseconds; -0.0, NaN and null apart) and hashed
     to two 64-bit numbers, which are summed; count and sums are hashed again.
     """
-    spelled = F.to_json(F.struct(*(exact_value(field) for field in rows.schema.fields)), {"ignoreNullFields": "false"})
-    numbers = rows.select(F.xxhash64(spelled).alias("a"), F.xxhash64(F.lit("second"), spelled).alias("b"))
-    sums = numbers.agg(
-        F.count("*"), F.sum(F.col("a").cast("decimal(38,0)")), F.sum(F.col("b").cast("decimal(38,0)"))
-    ).first()
-    return hashlib.sha256("|".join(str(value) for value in (sums or ())).encode()).hexdigest()
+    first, second = row_numbers(rows.schema.fields)
+    numbers = rows.select(first.alias("a"), second.alias("b"))
+    sums = numbers.agg(F.count("*"), summed(F.col("a")), summed(F.col("b"))).first()
+    return hash_of_sums(*(sums or (0, None, None)))
+
+
+def row_numbers(fields: Iterable[T.StructField]) -> tuple[Column, Column]:
+    """The two numbers of a row, of which a content hash is the sum."""
+    spelled = F.to_json(F.struct(*(exact_value(field) for field in fields)), {"ignoreNullFields": "false"})
+    return F.xxhash64(spelled), F.xxhash64(F.lit("second"), spelled)
+
+
+def summed(numbers: Column) -> Column:
+    """A sum of 64-bit numbers that cannot overflow."""
+    return F.sum(numbers.cast("decimal(38,0)"))
+
+
+def hash_of_sums(rows: int, first: Any, second: Any) -> str:
+    """The content hash of rows by the sums of their numbers; sums of parts may be added up before."""
+    told = (first, second) if rows else (None, None)
+    return hashlib.sha256("|".join(str(value) for value in (rows, *told)).encode()).hexdigest()
 
 
 def _columns(view: str, feature: str) -> tuple[str, str]:

@@ -20,6 +20,8 @@ from skewless.site import (
     ViewReport,
     build_report,
 )
+from skewless.site.training import page_text
+from tests.support.training_pages import hostile
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -112,7 +114,9 @@ def test_browser_probe_notices_markup_that_is_executed(tmp_path: Path) -> None:
 def test_report_with_hostile_values_runs_nothing_and_asks_for_nothing(tmp_path: Path) -> None:
     index = hostile_report(tmp_path / "site")
     (page,) = (tmp_path / "site" / "view").glob("*.html")
-    for place in (index, page):
+    training_set = tmp_path / "churn.summary.html"
+    training_set.write_text(page_text(hostile(EVIL)), encoding="utf-8")
+    for place in (index, page, training_set):
         scratch = tmp_path / place.stem
         scratch.mkdir()
         seen = browse(place, scratch)

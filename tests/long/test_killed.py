@@ -13,7 +13,7 @@ import pytest
 from skewless.core.failpoints import Failpoint
 from skewless.node import Endpoint
 from tests.support.project import small_project
-from tests.support.twins import OF_A_BACKFILL, OF_A_ROLLBACK, OF_A_RUN, OF_APPLY, OF_GIVING_UP, Twins
+from tests.support.twins import OF_A_BACKFILL, OF_A_ROLLBACK, OF_A_RUN, OF_APPLY, OF_GIVING_UP, OF_TRAINING, Twins
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,8 @@ def twins(spark: Any, cassandra_endpoint: Endpoint, tmp_path_factory: pytest.Tem
 
 
 def test_every_failpoint_is_died_at_by_one_test_or_another() -> None:
-    died = {name.partition(":")[0] for name in OF_A_RUN + OF_GIVING_UP + OF_A_ROLLBACK + OF_A_BACKFILL + OF_APPLY}
+    lives = OF_A_RUN + OF_GIVING_UP + OF_A_ROLLBACK + OF_A_BACKFILL + OF_APPLY + OF_TRAINING
+    died = {name.partition(":")[0] for name in lives}
     assert died == {point.value for point in Failpoint}
 
 

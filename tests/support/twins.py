@@ -50,6 +50,8 @@ OF_A_RUN = (
 OF_GIVING_UP = ("purge.started", "purge.done")
 OF_A_ROLLBACK = ("revision.logged", "revision.swapped", "revision.copied")
 OF_A_BACKFILL = ("backfill.history", "backfill.recorded")
+#: Of two slices: the first dies written and recorded, the second one written, and the whole in its place.
+OF_TRAINING = ("train.planned", "train.slice", "train.recorded", "train.slice", "train.placed")
 OF_APPLY = ("apply.registered", "apply.table")
 
 
