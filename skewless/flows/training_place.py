@@ -28,11 +28,15 @@ class Place:
     def __post_init__(self) -> None:
         if "://" in self.out:
             raise UsageError(f"'{self.out}' is no path of a file system. Write to a folder that is mounted here.")
+        if not self.rows.name:
+            raise UsageError(f"'{self.out}' is no place for a training set. Name a folder of its own.")
 
     @property
     def rows(self) -> Path:
         """The folder of the rows."""
-        return Path(self.out.rstrip("/"))
+        path = Path(self.out)
+        # `.` and `..` are folders of a name, too
+        return path if path.name not in {"", ".."} else path.resolve()
 
     @property
     def manifest(self) -> Path:
