@@ -12,10 +12,10 @@ from typing import Any
 Figures = Mapping[str, Any]
 
 _STYLE = """
-.back{fill:#fff}.text{fill:#1c1c1c}.soft{fill:#5b5b5b}.grid{stroke:#d9d9d9}.floor{stroke:#1c1c1c}
+.back{fill:#fff}.beside{paint-order:stroke;stroke:#fff;stroke-width:5px}.text{fill:#1c1c1c}.soft{fill:#5b5b5b}.grid{stroke:#d9d9d9}.floor{stroke:#1c1c1c}
 .c0{--c:#0b62b8}.c1{--c:#b34700}.c2{--c:#0a7d4f}.c3{--c:#8a3fa0}.c4{--c:#9c1f3c}.c5{--c:#6b6100}.c6{--c:#3d5a80}
 @media (prefers-color-scheme:dark){
-.back{fill:#15181c}.text{fill:#f0f0f0}.soft{fill:#b4b8bd}.grid{stroke:#3a4048}.floor{stroke:#f0f0f0}
+.back{fill:#15181c}.beside{stroke:#15181c}.text{fill:#f0f0f0}.soft{fill:#b4b8bd}.grid{stroke:#3a4048}.floor{stroke:#f0f0f0}
 .c0{--c:#6cb6ff}.c1{--c:#ffa657}.c2{--c:#4fd08f}.c3{--c:#d2a8ff}.c4{--c:#ff8aa0}.c5{--c:#e3d24a}.c6{--c:#a9c4e0}}
 text{font:13px system-ui,sans-serif}.title{font-weight:600;font-size:15px}
 .bar{fill:var(--c)}.line{stroke:var(--c);fill:none;stroke-width:2}.dot{fill:var(--c)}.named{fill:var(--c)}
@@ -70,12 +70,12 @@ def bars(name: str, case: Figures) -> str:
         y = _HEAD + _ROW * place
         body.append(_text(_LEFT - 8, y + 14, _words(method), "text", anchor="end"))
         if method not in ratios:
-            body.append(_text(_LEFT + 4, y + 14, _reason(told), "soft"))
+            body.append(_text(_LEFT + 4, y + 14, _reason(told), "soft beside"))
             continue
         width = max(axis.at(ratios[method]) - _LEFT, 1.0)
         body.append(f'<rect class="bar {_colour(method)}" x="{_LEFT}" y="{y}" width="{width:.1f}" height="18" rx="2"/>')
         label = f"{ratios[method]:.2f} · {told['s']} s"
-        body.append(_text(max(_LEFT + width, one if abs(width + _LEFT - one) < 12 else 0) + 6, y + 14, label, "text"))
+        body.append(_text(_LEFT + width + 6, y + 14, label, "text beside"))
     return _page(title, _told(methods), body, height)
 
 
