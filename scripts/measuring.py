@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import os
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from time import sleep
 
 
-@contextmanager
-def peak_of_children() -> Iterator[Callable[[], int]]:
+def peak_of_children() -> AbstractContextManager[Callable[[], int]]:
     """The greatest memory of Spark and its Python workers together, looked at five times a second."""
+    return peak_of(started())
+
+
+@contextmanager
+def peak_of(roots: Collection[int]) -> Iterator[Callable[[], int]]:
+    """The greatest memory of these processes and their descendants together, looked at five times a second."""
     greatest, done = [0], threading.Event()
 
     def watch() -> None:
         while not done.is_set():
-            greatest[0] = max(greatest[0], resident_of_children())
+            greatest[0] = max(greatest[0], resident(roots))
             sleep(0.2)
 
     watcher = threading.Thread(target=watch, daemon=True)
@@ -28,18 +34,22 @@ def peak_of_children() -> Iterator[Callable[[], int]]:
         watcher.join()
 
 
-def resident_of_children() -> int:
-    """Resident memory of all descendants of this process, in bytes; shared pages count once per process."""
-    found, of_parent = 0, children()
-    waiting = [int(Path("/proc/self").resolve().name)]
+def resident(roots: Collection[int]) -> int:
+    """Resident memory of processes and their descendants, in bytes; shared pages count once per process."""
+    found, of_parent, waiting = 0, children(), list(roots)
     while waiting:
-        for pid in of_parent.get(waiting.pop(), ()):
-            waiting.append(pid)
-            try:
-                found += int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * 4096
-            except OSError:
-                continue  # it ended meanwhile
+        pid = waiting.pop()
+        waiting += of_parent.get(pid, ())
+        try:
+            found += int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * 4096
+        except OSError:
+            continue  # it ended meanwhile
     return found
+
+
+def started() -> tuple[int, ...]:
+    """The processes that this one started."""
+    return tuple(children().get(os.getpid(), ()))
 
 
 def children() -> dict[int, list[int]]:

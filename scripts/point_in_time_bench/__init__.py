@@ -1,0 +1,1 @@
+"""What `bench_point_in_time.py` measures: data, methods, cases, peers, figures and plots."""
