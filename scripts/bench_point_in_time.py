@@ -9,6 +9,8 @@ all values are compared, and a method that differs has no time.
   five_tables  labels × five tables, 25 features                     window 1.75, bucket 1.25
   skew         one entity has 8 % of all rows                        window 1.35, bucket 1.10
   pruned       a thousandth of the labels: what cuts save
+  laid_out     one_table with sorted copies                          bucket 0.60
+  windows      7 d and 30 d counts and sums at label times           bucket 1.00
 
 The others are Feast's Spark offline store, Polars and DuckDB, in an environment that is made once under
 `.skewless/bench`. Feast is given the same Spark, jars, memory and settings. Where it cannot be installed, the shape of

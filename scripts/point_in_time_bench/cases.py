@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
+from bench_windows_case import Sizes, WindowsCase
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -126,11 +127,31 @@ def five_tables(bench: Bench) -> Iterator[Method]:
     )
 
 
+def laid_out(bench: Bench) -> Iterator[Method]:
+    """Labels × one table that has sorted copies; the engine `window` reads none."""
+    return bench.own(Inputs(bench.spine, [bench.drawn.sorted(bench.table)]))
+
+
+def windows(bench: Bench) -> Iterator[Method]:
+    """Counts and sums of 7 and 30 days at label times, over the floor of their events."""
+    options = bench.options
+    drawn = WindowsCase.drawn(
+        bench.session,
+        bench.drawn.folder / "windows",
+        Sizes(options.rows, options.labels, options.entities, options.days),
+    )
+    for name, rows in drawn.methods().items():
+        if name != "windows_sql":  # four times as slow as the product: only its own script compares with it
+            yield bench.method(name, "" if name == FLOOR else "windows", rows)
+
+
 CASES: dict[str, Callable[[Bench], Iterator[Method]]] = {
     "one_table": one_table,
     "pruned": pruned,
     "skew": skew,
     "five_tables": five_tables,
+    "laid_out": laid_out,
+    "windows": windows,
 }
 
 

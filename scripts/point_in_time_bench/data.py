@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 
 from pyspark.sql import Column, DataFrame, SparkSession
@@ -12,6 +13,8 @@ from pyspark.sql import functions as F
 from skewless import DeltaSource, Entity, Feature, Float64, Int64, RowView, String, Timestamp
 from skewless.core.timeline import Pointer, Step
 from skewless.spark.point_in_time.inputs import ViewValues
+from skewless.spark.sorted_copy import make_copy, sorted_rows
+from skewless.spark.value_tables import ValueTables
 
 DAY_US = 86_400_000_000
 #: 2024-01-01T00:00Z.
@@ -85,8 +88,10 @@ class Drawn:
             F.concat(F.lit("kind "), F.pmod(chance[3], F.lit(30)).cast("string")).alias("kind"),
             (F.lit(BEGIN_US) + (period + 1) * F.lit(self.period_us)).alias("_gen"),
         )
-        told = self._kept(history.sortWithinPartitions("_gen").withColumn("_flag", F.lit("")), f"{name}/history")
-        served = self._kept(told.withColumnRenamed("_flag", "_state"), f"{name}/served")
+        told = self._kept(
+            history.sortWithinPartitions("_gen").withColumn("_flag", F.lit("")), f"views/{name}/v1/history"
+        )
+        served = self._kept(told.withColumnRenamed("_flag", "_state"), f"views/{name}/v1/served")
         numbers = [BEGIN_US + (number + 1) * self.period_us for number in range(self.revisions)]
         steps = tuple(Step(number, at + 1, Pointer("t", number, number)) for at, number in enumerate(numbers))
         view = RowView(
@@ -117,6 +122,14 @@ class Drawn:
             (chance[2] % 2).cast("int").alias("label"),
         )
         return self._kept(drawn, name)
+
+    def sorted(self, values: ViewValues) -> ViewValues:
+        """The same view with sorted copies, as `skewless optimize` makes them."""
+        tables = ValueTables(self.session, str(self.folder), values.view, timedelta(days=30))
+        for name in ("history", "served"):
+            make_copy(tables, name)
+        copies = {name: sorted_rows(tables, name, 0) for name in ("history", "served")}
+        return replace(values, sorted_history=copies["history"], sorted_served=copies["served"])
 
     def few(self, spine: DataFrame, rows: int) -> DataFrame:
         """A few labels of a few entities."""
