@@ -94,10 +94,10 @@ def measured(cases: Iterable[tuple[str, Case]]) -> dict[str, Figures]:
     return found
 
 
-def machine(options: argparse.Namespace) -> Figures:
+def machine(options: argparse.Namespace, installed: Installed) -> Figures:
     """What the figures depend on."""
     spark = {name: version(name) for name in ("pyspark", "delta-spark")}
-    others = {name: WANTED[name].split("==")[1] for name in options.peers}
+    others = {name: WANTED[name].split("==")[1] for name in options.peers if not installed.missing}
     return {
         "date": datetime.now(timezone.utc).date().isoformat(),
         "cores": os.cpu_count(),
@@ -139,7 +139,11 @@ def main() -> None:
     if options.svg:
         draw(found, options.svg)
     if options.json:
-        print(json.dumps({**machine(options), "rows": options.rows, "labels": options.labels, **found}, indent=2))
+        print(
+            json.dumps(
+                {**machine(options, installed), "rows": options.rows, "labels": options.labels, **found}, indent=2
+            )
+        )
 
 
 if __name__ == "__main__":

@@ -13,10 +13,10 @@ Figures = Mapping[str, Any]
 
 _STYLE = """
 .back{fill:#fff}.beside{paint-order:stroke;stroke:#fff;stroke-width:5px}.text{fill:#1c1c1c}.soft{fill:#5b5b5b}.grid{stroke:#d9d9d9}.floor{stroke:#1c1c1c}
-.c0{--c:#0b62b8}.c1{--c:#b34700}.c2{--c:#0a7d4f}.c3{--c:#8a3fa0}.c4{--c:#9c1f3c}.c5{--c:#6b6100}.c6{--c:#3d5a80}
+.c0{--c:#0b62b8}.c1{--c:#b34700}.c2{--c:#0a7d4f}.c3{--c:#8a3fa0}.c4{--c:#9c1f3c}.c5{--c:#6b6100}.c6{--c:#3d5a80}.none{--c:#1c1c1c}
 @media (prefers-color-scheme:dark){
 .back{fill:#15181c}.beside{stroke:#15181c}.text{fill:#f0f0f0}.soft{fill:#b4b8bd}.grid{stroke:#3a4048}.floor{stroke:#f0f0f0}
-.c0{--c:#6cb6ff}.c1{--c:#ffa657}.c2{--c:#4fd08f}.c3{--c:#d2a8ff}.c4{--c:#ff8aa0}.c5{--c:#e3d24a}.c6{--c:#a9c4e0}}
+.c0{--c:#6cb6ff}.c1{--c:#ffa657}.c2{--c:#4fd08f}.c3{--c:#d2a8ff}.c4{--c:#ff8aa0}.c5{--c:#e3d24a}.c6{--c:#a9c4e0}.none{--c:#f0f0f0}}
 text{font:13px system-ui,sans-serif}.title{font-weight:600;font-size:15px}
 .bar{fill:var(--c)}.line{stroke:var(--c);fill:none;stroke-width:2}.dot{fill:var(--c)}.named{fill:var(--c)}
 .grid{stroke-width:1}.floor{stroke-width:1.5;stroke-dasharray:4 3}
@@ -97,7 +97,7 @@ def lines(title: str, growth: Mapping[str, Figures], *, across: str) -> str:
         *(_tick_of_size(size, x, height) for size in sizes),
         *(_tick_of_time(mark, y, _WIDTH - 170) for mark in _marks(min(seconds), max(seconds))),
         _text((70 + _WIDTH - 170) / 2, height - 10, across, "soft", anchor="middle"),
-        _text(62, _HEAD - 14, "seconds", "soft", anchor="end"),
+        _text(62, _HEAD - 8, "seconds", "soft", anchor="end"),
     ]
     names = _apart({method: y.at(points[-1][1]) for method, points in of_method.items()})
     for method, points in of_method.items():
@@ -174,7 +174,7 @@ def _reason(told: Figures) -> str:
 
 
 def _colour(method: str) -> str:
-    return f"c{_COLOURS.index(method)}" if method in _COLOURS else "c6"
+    return f"c{_COLOURS.index(method)}" if method in _COLOURS else "none"
 
 
 def _told(methods: Mapping[str, Figures]) -> str:
