@@ -23,7 +23,7 @@ demo-reset:  ## forget the demo's state, so that it can be played again
 
 test: setup  ## every test but tests/long, in two shards: unit, Spark, real Cassandra, real browser, end to end
 	@python3 scripts/setup_browser.py
-	@$(PYTEST) -n $(SHARDS) --dist loadfile --no-loadscope-reorder
+	@$(PYTEST) -m "not release" -n $(SHARDS) --dist loadfile --no-loadscope-reorder
 
 test-unit: setup  ## the tests that need neither a JVM nor a node
 	@$(PYTEST) tests/unit
@@ -32,6 +32,7 @@ test-rules: setup  ## the rules of the point-in-time join, by every engine
 	@EVERY_ENGINE=1 $(PYTEST) tests/spark/test_point_in_time_rules.py
 
 test-long: setup  ## what takes too long for every change: a project killed at every failpoint, each stage as a job
+	@$(PYTEST) -m release
 	@$(PYTEST) tests/long
 
 soak: setup  ## lives of chance against the rule: make soak SECONDS=600 SEED=7

@@ -199,7 +199,7 @@ def write_training_set(shop: Workshop, given: Spine, request: Request, target: T
         target: Where it goes.
 
     Raises:
-        UsageError: The spine cannot be joined, has no rows or rows of the future; a view of the service was never
+        UsageError: The spine cannot be joined, or has no rows; a view of the service was never
             published; something else lies at the path; or what was begun there is another training set.
         DefinitionConflict: The service or one of its views is not what was applied.
         LeaseHeld: Another process writes there.
@@ -235,8 +235,8 @@ def _checked(shop: Workshop, given: Spine, request: Request, target: Target, *, 
         raise UsageError("The spine has no rows, so there is nothing to join. See what it was selected by.")
     if facts.later and facts.last_us is not None:
         last, now = (format_instant(from_us(one)) for one in (facts.last_us, shop.clock.now_us()))
-        message = f"{facts.later:,} of {facts.rows:,} rows of the spine lie in the future (up to {last}; now is {now})"
-        raise UsageError(f"{message}: what will be served then is not known. Leave them out.")
+        told = f"{facts.later:,} of {facts.rows:,} rows of the spine lie in the future (up to {last}; now is {now})"
+        shop.say(f"{told}: they get what is known now, which is not what will be served then.")
     return _Job(given, request, inputs, shape, facts, inputs.using(spine, request))
 
 

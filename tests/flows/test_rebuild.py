@@ -146,6 +146,7 @@ def test_training_sets_come_back_whatever_happened_since_until_they_are_forgotte
     assert f"removed by one of 2 VACUUMs, the first of {first}, the last of {last}" in told
 
 
+@pytest.mark.release
 def test_values_vacuumed_are_no_strangers_to_the_next_run(project: Project, origin: Path) -> None:
     history, served = (getattr(project.shop.tables(LAST_ORDER), name) for name in ("history", "served"))
     project.land((4, 2, "2024-03-03T10:00", 7.0))

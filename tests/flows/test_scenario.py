@@ -28,7 +28,7 @@ from skewless.node import Endpoint
 from tests.support.bits import bits
 from tests.support.project import LAST_ORDER, ORDERS, SPEND, Project, at, open_project
 
-pytestmark = [pytest.mark.long, pytest.mark.spark, pytest.mark.cassandra, pytest.mark.usefixtures("interpreted")]
+pytestmark = [pytest.mark.release, pytest.mark.spark, pytest.mark.cassandra, pytest.mark.usefixtures("interpreted")]
 
 GROUP, ENTITIES = 400, 4_000
 LATE, CORRECTED, NEW, DELETED, OLD = range(5)

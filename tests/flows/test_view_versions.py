@@ -94,7 +94,7 @@ def connected(clock: Clock, contract: str | None = None) -> Iterator[OnlineClien
         yield client
 
 
-@pytest.mark.long
+@pytest.mark.release
 @pytest.mark.usefixtures("interpreted")
 def test_view_versions_story(spark: Any, cassandra_endpoint: Endpoint, project: Project) -> None:
     link = project.shop.online

@@ -138,5 +138,5 @@ def _on_one_axis(
 
 
 def _may_withdraw(values: ViewValues, reach: Reach, *, as_served: bool) -> bool:
-    """True when a statement that is read may withdraw another one: served rows never do."""
-    return values.withdraws and len(values.counting) > 1 and reads_history(values, reach, as_served=as_served)
+    """True when a statement that is read may withdraw another one, or what was never said: served rows never do."""
+    return values.withdraws and reads_history(values, reach, as_served=as_served)
