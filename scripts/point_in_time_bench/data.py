@@ -74,7 +74,7 @@ class Drawn:
         return F.lit(BEGIN_US) + F.pmod(chance, F.lit(self.days * DAY_US // slot)) * F.lit(slot) + F.col("id")
 
     def view(self, name: str, rows: int, *, salt: int, hot: float = 0.0) -> ViewValues:
-        """Value tables of a view: history, and as many served rows."""
+        """Value tables of a view: history, and what was served: per generation the newest row of each entity."""
         chance = self.chances(salt, 5)
         at_us = self.event_us(chance[1], rows)
         period = F.least(((at_us - F.lit(BEGIN_US)) / self.period_us).cast("long"), F.lit(self.revisions - 1))
@@ -91,7 +91,9 @@ class Drawn:
         told = self._kept(
             history.sortWithinPartitions("_gen").withColumn("_flag", F.lit("")), f"views/{name}/v1/history"
         )
-        served = self._kept(told.withColumnRenamed("_flag", "_state"), f"views/{name}/v1/served")
+        # a generation says one thing of an entity: two rows of it would be a tie that no contract knows
+        newest = told.groupBy("user_id", "_gen").agg(F.max_by(F.struct(*told.columns), "event_timestamp").alias("row"))
+        served = self._kept(newest.select("row.*").withColumnRenamed("_flag", "_state"), f"views/{name}/v1/served")
         numbers = [BEGIN_US + (number + 1) * self.period_us for number in range(self.revisions)]
         steps = tuple(Step(number, at + 1, Pointer("t", number, number)) for at, number in enumerate(numbers))
         view = RowView(
