@@ -25,7 +25,8 @@ from pyspark.sql import functions as F
 from skewless import Count, DeltaSource, Entity, Float64, Int64, Sum, Timestamp, WindowView, days
 from skewless.config import load_settings, prepare_process
 from skewless.flows.workshop import Workshop
-from skewless.spark.observed_windows import Asking, buckets_of, observed
+from skewless.spark.observed_windows import Asking, observed
+from skewless.spark.point_in_time.bucket import buckets_of
 from skewless.spark.window_view import read_events
 
 HOME = Path(__file__).resolve().parents[1]

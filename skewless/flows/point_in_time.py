@@ -17,7 +17,7 @@ from skewless.core.view import FeatureView
 from skewless.flows.workshop import Workshop
 from skewless.spark.dtypes import spark_schema
 from skewless.spark.exact import arrived, leaving
-from skewless.spark.point_in_time.inputs import SortedRows, ViewValues
+from skewless.spark.point_in_time.inputs import SortedRows, ViewValues, of_entities
 from skewless.spark.point_in_time.join import joined
 from skewless.spark.point_in_time.using import WINDOW, Using
 from skewless.spark.read import head_version, is_table, table_id
@@ -106,8 +106,7 @@ class Pins:
         """The same inputs, of the entities of a small frame only."""
 
         def cut(view: FeatureView, rows: DataFrame) -> DataFrame:
-            keys = list(view.entity.key_names)
-            return rows.join(F.broadcast(few.select(*keys).distinct()), keys, "left_semi")
+            return of_entities(rows, few, view.entity.key_names)
 
         values = tuple(
             replace(one, history=cut(one.view, one.history), served=cut(one.view, one.served)) for one in self.values

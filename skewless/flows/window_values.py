@@ -11,7 +11,8 @@ from skewless.core.aggregate import Aggregate
 from skewless.core.view import WindowView
 from skewless.errors import UsageError
 from skewless.flows.workshop import Workshop
-from skewless.spark.observed_windows import Asking, buckets_of, observed
+from skewless.spark.observed_windows import Asking, observed
+from skewless.spark.point_in_time.bucket import buckets_of
 from skewless.spark.read import pin, read_source
 from skewless.spark.training import check_columns, read_spine
 from skewless.spark.window_view import read_events

@@ -17,16 +17,10 @@ from skewless.core.view import WindowView
 from skewless.spark.dtypes import spark_type
 from skewless.spark.observed_kernel import ASKS, ObservedKernel
 from skewless.spark.point_in_time.bucket import LIMIT
-from skewless.spark.point_in_time.inputs import Reach, reach_of
+from skewless.spark.point_in_time.inputs import FEW, GREATEST_US, LEAST_US, Reach, nameless, of_entities, reach_of
 from skewless.spark.window_kernel import TIME
 from skewless.spark.window_view import longest_us, reading
 
-#: Rows of a bucket, and the fewest buckets.
-_ROWS, _FEWEST = 750_000, 2
-#: The keys of so few spine rows are sent to the events, so that others do not travel.
-_FEW = 100_000
-#: Instants that can be compared with a timestamp column: the years 1 to 9999.
-_LEAST_US, _GREATEST_US = -62_135_596_800_000_000, 253_402_300_799_999_999
 _CARRY, _APART = "_carry", "_apart"
 
 
@@ -47,17 +41,12 @@ class Asking:
     @property
     def until_us(self) -> int:
         """The last observation: no event at or after it counts, whatever the clock says."""
-        return min(self.reach.last_us or 0, _GREATEST_US)
+        return min(self.reach.last_us or 0, GREATEST_US)
 
     @staticmethod
     def of(spine: DataFrame, time_column: str) -> Asking:
         """Look how far a spine reaches; one job."""
         return Asking(spine, time_column, reach_of(spine, (), time_column))
-
-
-def buckets_of(rows: int) -> int:
-    """Into how many buckets so many events and spine rows go."""
-    return max(_FEWEST, -(-rows // _ROWS))
 
 
 def observed(view: WindowView, events: DataFrame, asking: Asking, *, buckets: int) -> DataFrame:
@@ -98,8 +87,7 @@ def _asked(view: WindowView, asking: Asking) -> DataFrame:
     keys = [F.col(f"`{name}`") for name in view.entity.key_names]
     time_us = F.unix_micros(F.col(f"`{asking.time_column}`"))
     # nothing is found for a null key or time, wherever it is: spread, they burden nobody
-    is_lacking = F.greatest(F.lit(False), time_us.isNull(), *(key.isNull() for key in keys))
-    apart = F.when(is_lacking, F.xxhash64(time_us, *keys)).otherwise(F.lit(0))
+    apart = F.when(nameless([time_us, *keys]), F.xxhash64(time_us, *keys)).otherwise(F.lit(0))
     named = (key.alias(name) for key, name in zip(keys, view.entity.key_names, strict=True))
     asks = F.lit(True).alias(ASKS)
     return asking.spine.select(*named, time_us.alias(TIME), asks, apart.alias(_APART), F.struct("*").alias(_CARRY))
@@ -111,11 +99,8 @@ def _near(view: WindowView, events: DataFrame, asking: Asking) -> DataFrame:
     if reach.first_us is None or reach.last_us is None:
         return events.filter(F.lit(False))
     first_us = reach.first_us - longest_us(view)
-    if first_us > _LEAST_US:
+    if first_us > LEAST_US:
         events = events.filter(F.col(EVENT_TIMESTAMP) >= F.lit(from_us(first_us)))
-    if reach.last_us <= _GREATEST_US:
+    if reach.last_us <= GREATEST_US:
         events = events.filter(F.col(EVENT_TIMESTAMP) < F.lit(from_us(reach.last_us)))
-    if reach.rows > _FEW:
-        return events
-    asked = asking.spine.select(*(F.col(f"`{name}`").alias(name) for name in keys)).distinct()
-    return events.join(F.broadcast(asked), list(keys), "left_semi")
+    return events if reach.rows > FEW else of_entities(events, asking.spine, keys)

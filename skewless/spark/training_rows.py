@@ -17,6 +17,7 @@ from skewless.core.split import DIGITS, SPLIT, TEST, TRAIN, Split
 from skewless.core.time import duration_us
 from skewless.core.vector import Status
 from skewless.core.view import FeatureView
+from skewless.spark.point_in_time.inputs import nameless
 from skewless.spark.training import hash_of_sums, laid_out, row_numbers, summed
 
 _ROW, _FACTS = "_skewless_row", "_skewless_facts"
@@ -177,7 +178,7 @@ def _with_facts(answered: DataFrame, spine: DataFrame, shape: Shape) -> DataFram
 
 
 def _facts(shape: Shape) -> Column:
-    facts = [F.greatest(F.lit(False), *(F.col(f"`{name}`").isNull() for name in (*shape.keys, shape.time_column)))]
+    facts = [nameless(F.col(f"`{name}`") for name in (*shape.keys, shape.time_column))]
     names = ["is_unasked"]
     for place, view in enumerate(shape.service.view_names):
         status = F.col(f"{view}.status")

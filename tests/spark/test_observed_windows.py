@@ -16,7 +16,8 @@ from skewless.core.source import DeltaSource
 from skewless.core.time import days
 from skewless.core.view import WindowView
 from skewless.spark import observed_windows
-from skewless.spark.observed_windows import Asking, buckets_of, observed
+from skewless.spark.observed_windows import Asking, observed
+from skewless.spark.point_in_time.bucket import buckets_of
 from skewless.spark.window_view import read_events
 from tests.support.frames import assert_same_rows, at, frame, us
 
@@ -137,7 +138,7 @@ def test_entities_and_times_that_nobody_asks_for_do_not_travel_and_more_keys_tha
     events = read_events(view, frame(spark, RAW, rows), start_us=us("2029-01-01")).used
     near = observed_windows._near(view, events, spine)
     assert_same_rows(near.select("shop", "event_timestamp"), [("a", us(f"2017-10-{day:02}")) for day in (7, 8, 9)])
-    monkeypatch.setattr(observed_windows, "_FEW", 1)
+    monkeypatch.setattr(observed_windows, "FEW", 1)
     assert observed_windows._near(view, events, spine).count() == 6
 
 

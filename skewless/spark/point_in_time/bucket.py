@@ -24,6 +24,8 @@ Bools = npt.NDArray[np.bool_]
 _NONE_FREE = 63
 #: Bytes of Arrow data that one bucket may take.
 LIMIT = 1_500_000_000
+#: Rows of a bucket, and the fewest buckets.
+_ROWS, _FEWEST = 750_000, 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,11 @@ def _in_buckets(rows: DataFrame, keys: Sequence[str], apart: str | None, number:
     if apart is not None:
         bucket = F.when(F.col(apart) == 0, bucket).otherwise(bucket_of([*keys, apart], number))
     return rows.withColumn(BUCKET, bucket).repartitionById(number, F.col(BUCKET))
+
+
+def buckets_of(rows: int) -> int:
+    """Into how many buckets so many rows go."""
+    return max(_FEWEST, -(-rows // _ROWS))
 
 
 def bucket_of(keys: Sequence[str], number: int) -> Column:

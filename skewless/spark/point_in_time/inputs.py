@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from skewless.core.dtypes import DType, Int32, Int64, String
@@ -14,6 +14,10 @@ from skewless.core.view import FeatureView
 
 #: Types of keys whose range is cut; Delta's statistics of others are cut short, or rare as keys.
 _RANGED = (Int32, Int64, String)
+#: A spine of at most so many rows names its entities: values of others are not read.
+FEW = 100_000
+#: Instants that can be compared with a timestamp column: the years 1 to 9999.
+LEAST_US, GREATEST_US = -62_135_596_800_000_000, 253_402_300_799_999_999
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,12 +104,23 @@ def reach_of(spine: DataFrame, values: Iterable[ViewValues], time_column: str) -
     keys = {name: dtype for one in values for name, dtype in one.view.entity.keys.items()}
     ranged = [name for name, dtype in keys.items() if dtype in _RANGED]
     ends = [end(F.col(f"`{name}`")) for name in ranged for end in (F.min, F.max)]
-    is_nameless = F.greatest(F.lit(False), time_us.isNull(), *(F.col(f"`{name}`").isNull() for name in keys))
+    is_nameless = nameless([time_us, *(F.col(f"`{name}`") for name in keys)])
     row = spine.agg(F.count("*"), F.count_if(is_nameless), F.min(time_us), F.max(time_us), *ends).first()
     if row is None:
         return Reach(0, 0, None, None)
     found = {name: (row[4 + 2 * place], row[5 + 2 * place]) for place, name in enumerate(ranged)}
     return Reach(row[0], row[1], row[2], row[3], {name: ends for name, ends in found.items() if ends[0] is not None})
+
+
+def nameless(told: Iterable[Column]) -> Column:
+    """True for a spine row of which a key or the time is null; nothing is found for it."""
+    return F.greatest(F.lit(False), *(one.isNull() for one in told))
+
+
+def of_entities(rows: DataFrame, few: DataFrame, names: Sequence[str]) -> DataFrame:
+    """The rows of the entities of a small frame; the frame travels, others' rows do not."""
+    asked = few.select(*(F.col(f"`{name}`").alias(name) for name in names)).distinct()
+    return rows.join(F.broadcast(asked), list(names), "left_semi")
 
 
 def of_spine(values: ViewValues, reach: Reach, few: DataFrame | None) -> ViewValues:
@@ -122,9 +137,7 @@ def of_spine(values: ViewValues, reach: Reach, few: DataFrame | None) -> ViewVal
         for name in names:
             if name in reach.keys:
                 rows = rows.filter(F.col(name).between(*map(F.lit, reach.keys[name])))
-        if few is None:
-            return rows
-        return rows.join(F.broadcast(few.select(*names).distinct()), list(names), "left_semi")
+        return rows if few is None else of_entities(rows, few, names)
 
     def cut_later(copy: SortedRows | None) -> SortedRows | None:
         return None if copy is None else replace(copy, later=cut(copy.later))

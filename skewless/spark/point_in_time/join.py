@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 from skewless.spark.point_in_time import bucket, window
 from skewless.spark.point_in_time.answer import answer, unpublished
 from skewless.spark.point_in_time.hot import HotEntity, slice_number, with_brought_in
-from skewless.spark.point_in_time.inputs import Reach, ViewValues, of_spine, reach_of
+from skewless.spark.point_in_time.inputs import Reach, ViewValues, nameless, of_spine, reach_of
 from skewless.spark.point_in_time.positions import AT, LAST, ORDER, Slots, reads_history, value_rows, winner
 from skewless.spark.point_in_time.told import with_told
 from skewless.spark.point_in_time.using import WINDOW, Engine, Using, by_keys
@@ -66,11 +66,6 @@ def _answer(view: str) -> str:
     return f"_answer_{view}"
 
 
-def _asks_nothing(keys: Sequence[Column]) -> Column:
-    """True for a spine row of a null key or time."""
-    return F.greatest(F.lit(False), F.col(AT).isNull(), *(key.isNull() for key in keys))
-
-
 def _with_group(placed: DataFrame, group: Sequence[ViewValues], numbered: Mapping[str, int], how: _How) -> DataFrame:
     """Add the answers of the views of one key set."""
     keys = [F.col(f"{_SPINE}.`{name}`") for name in group[0].view.entity.key_names]
@@ -78,7 +73,7 @@ def _with_group(placed: DataFrame, group: Sequence[ViewValues], numbered: Mappin
     slots = Slots.of(known)
     answers = {
         one.view.name: unpublished(
-            one, numbered[one.view.name], asks_nothing=_asks_nothing(keys), as_served=how.as_served
+            one, numbered[one.view.name], asks_nothing=nameless([F.col(AT), *keys]), as_served=how.as_served
         )
         for one in unknown
     }
@@ -131,7 +126,7 @@ def _on_one_axis(
     )
     if is_apart:
         # nothing is found for a null key or time, wherever it is: spread, they burden nobody
-        spread = F.when(_asks_nothing([F.col(name) for name in keys]), F.xxhash64(AT, *keys)).otherwise(F.lit(0))
+        spread = F.when(nameless(map(F.col, (AT, *keys))), F.xxhash64(AT, *keys)).otherwise(F.lit(0))
         asking = asking.withColumn(_APART, slice_number(hot, spread))
         values = with_brought_in(values, list(keys), hot, apart=_APART)
     return values.unionByName(asking, allowMissingColumns=True)

@@ -22,7 +22,7 @@ from skewless.core.names import EVENT_TIMESTAMP, FLAG, GENERATION, STATE
 from skewless.core.resolver import ABSENT, DELETED, RETRACTED
 from skewless.core.time import from_us
 from skewless.spark.dtypes import spark_type
-from skewless.spark.point_in_time.inputs import Reach, SortedRows, ViewValues
+from skewless.spark.point_in_time.inputs import GREATEST_US, LEAST_US, Reach, SortedRows, ViewValues
 from skewless.spark.point_in_time.sorted_read import SortedRead
 from skewless.spark.value_tables import of_generations
 
@@ -37,8 +37,6 @@ _MIDDLE = 1 << (GENERATION_BITS - 1)
 SAYS, IS_SERVED = 3, 4
 IS_VALUE, IS_DELETED, IS_ABSENT, IS_RETRACTED = range(4)
 _CODES = {"": IS_VALUE, DELETED: IS_DELETED, ABSENT: IS_ABSENT, RETRACTED: IS_RETRACTED}
-#: Instants that can be compared with a timestamp column: the years 1 to 9999.
-_LEAST_US, _GREATEST_US = -62_135_596_800_000_000, 253_402_300_799_999_999
 
 
 def winner(place: int) -> str:
@@ -204,7 +202,7 @@ class _OfView:
 
     def stated(self, *, until_us: int, later_us: int) -> Positioned:
         """History up to an event time, itself included, each statement that much later than it speaks for."""
-        until = from_us(min(max(until_us, _LEAST_US), _GREATEST_US))
+        until = from_us(min(max(until_us, LEAST_US), GREATEST_US))
         copy = self.values.sorted_history if self.by_copies else None
         rows = of_generations(copy.later if copy else self.values.history, self.values.counting)
         at_us = F.unix_micros(EVENT_TIMESTAMP) + F.lit(later_us)

@@ -11,15 +11,12 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from skewless.core.names import EVENT_TIMESTAMP
+from skewless.spark.point_in_time.bucket import buckets_of
 from skewless.spark.point_in_time.hot import HotEntity, hot_entities
-from skewless.spark.point_in_time.inputs import Reach, ViewValues, reach_of
+from skewless.spark.point_in_time.inputs import FEW, Reach, ViewValues, reach_of
 from skewless.spark.point_in_time.positions import AT
 
-#: A spine of at most so many rows names its entities.
-_FEW = 100_000
-#: Rows of a bucket, and the fewest buckets.
-_ROWS, _FEWEST = 750_000, 2
-#: An entity has too many rows from here on, if they are also more than a task's part.
+#: An entity has too many rows for one task from here on.
 _HOT = 1_500_000
 
 
@@ -91,10 +88,10 @@ def using_of(
             hot += hot_entities(_instants(spine, group, time_column), keys, total=told, most=hot_from)
         rows = max(rows, told + sum(one.served.count() for one in group))
     names = dict.fromkeys(name for one in values for name in one.view.entity.key_names)
-    few = spine.select(*(F.col(f"`{name}`") for name in names)).distinct() if reach.rows <= _FEW else None
+    few = spine.select(*(F.col(f"`{name}`") for name in names)).distinct() if reach.rows <= FEW else None
     if engine is None:
         engine = Engine.BUCKET if few is None and not hot and all(map(_is_sorted, values)) else Engine.WINDOW
-    return Using(engine, buckets=max(_FEWEST, -(-rows // _ROWS)), hot=tuple(hot), reach=reach, few=few)
+    return Using(engine, buckets=buckets_of(rows), hot=tuple(hot), reach=reach, few=few)
 
 
 def _is_sorted(values: ViewValues) -> bool:
