@@ -183,8 +183,7 @@ def conclude(demo: Demo, spine: Path, arrivals: list[demo_data.Arrival]) -> dict
         kept = demo.state / "spine"
         demo.store.session.read.parquet(str(spine)).write.format("delta").mode("overwrite").save(str(kept))
         begun = perf_counter()
-        training = demo.store.training_set(CHURN, str(kept))
-        manifest = training.write(str(demo.state / "training"))
+        training = demo.store.write_training_set(CHURN, str(kept), str(demo.state / "training"))
         training_seconds = round(perf_counter() - begun, 2)
     with demo.stage("leaks", "Counting what a join by event time alone would have leaked since October"):
         since = (
@@ -220,7 +219,7 @@ def conclude(demo: Demo, spine: Path, arrivals: list[demo_data.Arrival]) -> dict
         "training_seconds": training_seconds,
         "spine": _shown(kept),
         "spine_rows": training.manifest.spine["rows"],
-        "manifest": _shown(manifest),
+        "manifest": _shown(training.manifest_path),
         "leaks": leaked.to_json(),
         "push_rows": pushed,
         "push_rows_per_second": round(pushed / push_seconds) if push_seconds else None,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,6 +11,7 @@ from skewless.cli.desk import Desk
 from skewless.cli.options import Text
 from skewless.cli.output import Part, Table
 from skewless.cli.reading import check_out, check_spine
+from skewless.core.manifest import format_of
 from skewless.core.time import parse_duration
 from skewless.errors import UsageError
 
@@ -46,7 +46,7 @@ def rebuild(
     found = made.manifest
     path = None
     if out is not None:
-        path = str(made.write(out, file_format="parquet" if out.rstrip("/").endswith(".parquet") else "delta"))
+        path = str(made.write(out, file_format=format_of(out)))
     line = f"Equal: {found.rows:,} rows, {len(found.features)} features, content hash {found.content_hash}"
     payload = {"equal": True, "path": out, "manifest_path": path, "manifest": found.to_json()}
     desk.show(payload, [line, *([] if path is None else [f"written to {out}, manifest {path}"])])
@@ -93,9 +93,7 @@ def _check(desk: Desk, manifest: str, spine: str | None, out: str | None) -> Non
         place = spine
     if out is None:
         return
-    if place is not None and "://" not in out and Path(out).resolve() == Path(place).resolve():
-        raise UsageError("--out is the spine itself. Name another place.")
-    check_out(out)
+    check_out(out, spine=place)
 
 
 def _check_manifest(desk: Desk, name: str) -> None:

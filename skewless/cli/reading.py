@@ -151,10 +151,12 @@ def check_spine(spine: str) -> None:
         raise UsageError(f"There is no spine '{spine}'. Give a Delta table, a Parquet or a CSV file.")
 
 
-def check_out(out: str) -> None:
-    """Refuse a place where something lies that must not be replaced, before Spark starts."""
+def check_out(out: str, *, spine: str | None) -> None:
+    """Refuse a place where something lies that must not be replaced, the spine above all, before Spark starts."""
     from skewless.flows.training_place import Place
 
+    if spine is not None and "://" not in f"{spine}{out}" and Path(out).resolve() == Path(spine).resolve():
+        raise UsageError("--out is the spine itself. Name another place.")
     Place(out).check()
 
 

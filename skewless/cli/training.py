@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -80,9 +79,7 @@ def train(
     if join not in _JOINS:
         raise UsageError(f"Join '{join}' does not exist. Use one of {', '.join(_JOINS)}.")
     check_spine(spine)
-    if "://" not in spine and Path(out).resolve() == Path(spine).resolve():
-        raise UsageError("--out is the spine itself. Name another place.")
-    check_out(out)
+    check_out(out, spine=spine)
     keys_of_service(desk.shop, service)
     if split is not None:
         Split.parse(split)

@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 
 from skewless.cli.desk import Desk
+from skewless.cli.reading import check_spine
+from skewless.core.manifest import format_of
 from skewless.core.view import WindowView
 from skewless.errors import UsageError
 
@@ -36,7 +38,7 @@ def windows(
     if not isinstance(found, WindowView):
         raise UsageError(f"View '{view}' has no windows, it is a {found.kind} view. Name a WindowView.")
     told = desk.store.window_values(view, spine, time_column=time_column)
-    file_format = "parquet" if out.rstrip("/").endswith(".parquet") else "delta"
+    file_format = format_of(out)
     told.write.format(file_format).save(out)
     rows = desk.store.session.read.format(file_format).load(out).count()
     desk.show(
@@ -47,8 +49,7 @@ def windows(
 
 def _check_places(spine: str, out: str) -> None:
     """Refuse what cannot be read or must not be replaced, before Spark starts."""
-    if "://" not in spine and not Path(spine).exists():
-        raise UsageError(f"There is no spine '{spine}'. Give a Delta table, a Parquet or a CSV file.")
+    check_spine(spine)
     place = Path(out)
     if "://" not in out and place.exists() and (place.is_file() or any(place.iterdir())):
         raise UsageError(f"'{out}' exists. Remove it, or name another place.")

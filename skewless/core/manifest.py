@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
+from pathlib import PurePosixPath
 from typing import Any
 
 from skewless.errors import UsageError
 
 FORMAT = 1
+
+
+def format_of(path: str) -> str:
+    """The format of rows at a path: parquet if it ends so, else delta."""
+    return "parquet" if PurePosixPath(path).suffix == ".parquet" else "delta"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 from skewless.core.manifest import Manifest
 from skewless.core.time import from_us
 from skewless.errors import UsageError
+from skewless.flows.training_place import write_json
 from skewless.flows.workshop import Workshop
 
 
@@ -26,14 +27,7 @@ def manifests_folder(shop: Workshop) -> Path:
 def keep_manifest(folder: Path, manifest: Manifest) -> None:
     """Keep a copy, whole or not at all; one of before is replaced."""
     folder.mkdir(parents=True, exist_ok=True)
-    file, fresh = folder / f"{manifest.manifest_id}.json", folder / f"{manifest.manifest_id}.json.new"
-    fresh.write_text(spelled(manifest))
-    fresh.replace(file)
-
-
-def spelled(manifest: Manifest) -> str:
-    """A manifest as its file has it."""
-    return json.dumps(manifest.to_json(), indent=2, sort_keys=True) + "\n"
+    write_json(folder / f"{manifest.manifest_id}.json", manifest.to_json())
 
 
 def kept_manifests(shop: Workshop) -> tuple[Manifest, ...]:

@@ -18,9 +18,10 @@ from skewless.core.service import FeatureService
 from skewless.core.split import SPLIT, Split
 from skewless.core.time import duration_us
 from skewless.errors import UsageError
-from skewless.flows.manifests import keep_manifest, manifests_folder, new_manifest_id, spelled
+from skewless.flows.manifests import keep_manifest, manifests_folder, new_manifest_id
 from skewless.flows.point_in_time import Pins, Recorded, pinned, view_facts
 from skewless.flows.recover import synced_timeline
+from skewless.flows.training_place import write_json
 from skewless.flows.workshop import Workshop
 from skewless.spark.point_in_time.using import OFF, Engine, Using, using_of
 from skewless.spark.read import head_version, table_id
@@ -73,7 +74,7 @@ class TrainingSet:
         manifest = replace(self.manifest, output=output_of(self.frame, path, file_format))
         keep_manifest(self.folder, manifest)
         beside = Path(f"{path.rstrip('/')}.manifest.json")
-        beside.write_text(spelled(manifest))
+        write_json(beside, manifest.to_json())
         return beside
 
 

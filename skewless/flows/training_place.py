@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from skewless.core.manifest import format_of
 from skewless.errors import LeaseHeld, UsageError
 
 
@@ -59,9 +60,14 @@ class Place:
         return self._beside(".unfinished")
 
     @property
+    def file_format(self) -> str:
+        """Of the rows: parquet or delta."""
+        return format_of(self.out)
+
+    @property
     def is_parquet(self) -> bool:
-        """True when it ends so."""
-        return self.rows.suffix == ".parquet"
+        """True when the rows are Parquet files of their own, not those of a Delta table."""
+        return self.file_format == "parquet"
 
     def check(self) -> None:
         """Refuse a place where something lies that must not be replaced.

@@ -274,7 +274,7 @@ def _identity(job: _Job, target: Target, place: Place) -> dict[str, Any]:
         "status": request.with_status,
         "split": None if request.split is None else str(request.split),
         "label": target.label,
-        "format": "parquet" if place.is_parquet else "delta",
+        "format": place.file_format,
         "views": {name: dict(told) for name, told in job.inputs.views.items()},
         "spine": {"rows": job.facts.rows, "content_hash": job.facts.content_hash},
     }
@@ -334,8 +334,7 @@ def _finish(shop: Workshop, job: _Job, plan: _Plan, target: Target) -> Written:
         place.manifest.unlink(missing_ok=True)
         place.put_slices_in_place(plan.slices)
     reached(Failpoint.TRAIN_PLACED)
-    file_format = "parquet" if place.is_parquet else "delta"
-    manifest = replace(manifest, output=output_of(job.spine, str(place.rows), file_format))
+    manifest = replace(manifest, output=output_of(job.spine, str(place.rows), place.file_format))
     # before the manifest is seen by anybody, vacuum knows what it pins
     keep_manifest(manifests_folder(shop), manifest)
     page = training_page(shop, manifest, place, leaked)
