@@ -137,7 +137,9 @@ def _changed(shop: Workshop, situation: Situation, sources: PinnedSources, *, th
     if view.has_ticks:
         after_us = before_us if earliest_us is None else min(before_us, earliest_us)
         reach_us = reached_us(view, changed) if isinstance(view, SnapshotView) and after_us < before_us else None
-        return Work(situation, pins, Since(changed, after_us, before_us, reach_us=reach_us), through)
+        return Work(
+            situation, pins, Since(changed, after_us, before_us, reach_us, entities=situation.entities), through
+        )
     # what was set aside may be told now; and a statement at the earliest instant itself may change
     least_us = now_us if set_aside is None else seen.number
     after_us = least_us if earliest_us is None else min(least_us, earliest_us - 1)

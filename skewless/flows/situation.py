@@ -30,6 +30,7 @@ class Situation:
         last: The generation that the pointer names.
         seen: The newest evaluation: `last`, or a later one that changed nothing.
         known: Every generation of it that the ledger knows, whatever became of it.
+        entities: So many have values, or more: the most that one of its generations sent.
         looked: The versions of its tables up to which they are known to be what generations made them.
         is_suspect: True when they are not, and somebody took that upon himself: everything is to be evaluated.
     """
@@ -42,6 +43,7 @@ class Situation:
     last: Generation | None
     seen: Generation | None
     known: frozenset[int]
+    entities: int
     looked: Heads
     is_suspect: bool = False
 
@@ -101,6 +103,7 @@ def situation(
         last=last,
         seen=last if last is None else max([last, *(one for one in mine.values() if _is_echo(one, last))], key=_number),
         known=frozenset(mine),
+        entities=max((one.counts.get("served", 0) for one in mine.values() if one.table == served.table), default=0),
         looked=_looked([one for one in mine.values() if one.table == served.table and one.state not in _GIVEN_UP]),
     )
 

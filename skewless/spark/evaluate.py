@@ -21,6 +21,10 @@ from skewless.spark.span import Span
 from skewless.spark.transform import Judged, judged, value_columns
 from skewless.spark.value_tables import later_than
 
+#: The share of the entities, as a divisor, from which on changes touch many: a tick's events alone are then a third,
+#: and those that leave windows at it as many again.
+_MANY = 3
+
 
 @dataclass(frozen=True, slots=True)
 class Since:
@@ -31,14 +35,16 @@ class Since:
         after_us: No statement up to this instant can have changed.
         before_us: The last tick that was evaluated; of a RowView the start of its last evaluation.
         reach_us: Ticks of a SnapshotView after this one, up to `before_us`, cannot have changed; None when they can.
+        entities: At least so many entities have values.
         has_set_aside: Events after `before_us` were set aside then, as those of the future.
     """
 
     changed: Mapping[str, DataFrame]
     after_us: int
     before_us: int
-    has_set_aside: bool = False
     reach_us: int | None = None
+    entities: int = 0
+    has_set_aside: bool = False
 
     def changes(self, source: DeltaSource, rows: DataFrame) -> DataFrame:
         """The changed rows of a source; none of its rows when it stands as it stood."""
@@ -178,13 +184,19 @@ def _touched_windows(
     view: WindowView, events: Judged, changes: DataFrame, since: Since, *, through_us: int
 ) -> Evaluation:
     """Of each touched entity the ticks after its own earliest change, from the events in reach of them."""
-    start_us = events.start_us
+    start_us, ticks = events.start_us, window_view.Ticks(since.after_us, since.before_us, through_us)
     changed = window_view.read_events(view, both(changes), start_us=start_us).rows
-    touched = window_view.touched_entities(view, events.used, changed, before_us=since.before_us, through_us=through_us)
-    span = Span.of_touched(since.after_us, touched)
+    are_many = ticks.is_new and _are_many(view, changed, since)
+    span = window_view.touched_span(view, events.used, changed, ticks, are_many=are_many)
     near = window_view.of_touched(view, events.used, span)
     values = window_view.evaluated(view, near, after_us=since.after_us, through_us=through_us)
     return Evaluation(values, window_view.read_events(view, added(changes), start_us=start_us), span)
+
+
+def _are_many(view: WindowView, changed: DataFrame, since: Since) -> bool:
+    """True when changes alone touch so many entities that to find the others, which ticks touch, gains nothing."""
+    row = changed.agg(F.approx_count_distinct(F.struct(*view.entity.key_names))).first()
+    return row is not None and bool(row[0]) and int(row[0]) * _MANY >= since.entities
 
 
 def snapshots(

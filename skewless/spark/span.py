@@ -21,19 +21,21 @@ class Span:
         after_us: Only those of later event times; None is all of time.
         touched: Of these, keys with `event_timestamp`: these pairs alone. Or keys with `_after_us`: of these entities
             the later ones alone. None is all of them.
+        others_us: With `_after_us`, of all other entities those after this instant; None is none of them.
         until_us: Only those up to this event time, included; None has no end.
         skipped: Not those after the first of these event times, up to the second; None skips nothing.
     """
 
     after_us: int | None = None
     touched: DataFrame | None = None
+    others_us: int | None = None
     until_us: int | None = None
     skipped: tuple[int, int] | None = None
 
     @staticmethod
-    def of_touched(after_us: int, touched: DataFrame) -> Span:
+    def of_touched(after_us: int, touched: DataFrame, *, others_us: int | None = None) -> Span:
         """The span of what was touched, which is computed here, once."""
-        return Span(after_us, settled(touched))
+        return Span(after_us, settled(touched), others_us)
 
     @property
     def is_scattered(self) -> bool:
@@ -64,7 +66,10 @@ class Span:
         return self.of_entities(near).filter(F.unix_micros(EVENT_TIMESTAMP) > F.col(AFTER)).drop(AFTER)
 
     def of_entities(self, rows: DataFrame) -> DataFrame:
-        """The rows of touched entities, with `_after_us`."""
+        """The rows of its entities, with `_after_us`."""
         if self.touched is None:
             return rows.withColumn(AFTER, F.lit(self.after_us))
-        return rows.join(self.touched, [name for name in self.touched.columns if name != AFTER])
+        keys = [name for name in self.touched.columns if name != AFTER]
+        if self.others_us is None:
+            return rows.join(self.touched, keys)
+        return rows.join(self.touched, keys, "left").withColumn(AFTER, F.coalesce(AFTER, F.lit(self.others_us)))

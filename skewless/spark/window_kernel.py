@@ -18,9 +18,11 @@ from skewless.spark.window_values import Column, Flags, Integers, integers
 TIME = "_time_us"
 #: Of an event's key: the tick up to which its rows stand as they are.
 AFTER = "_after_us"
-#: Rows of whole keys that are taken together: enough for numpy, little for memory.
-_ROWS = 200_000
+#: Rows of whole keys that are taken together: enough for numpy, and few enough that its arrays stay in the cache.
+_ROWS = 50_000
 _LARGEST = 2**63 - 1
+#: With more possible places than so many times the events, marking each costs more than sorting the events.
+_SPARSE = 32
 
 
 @dataclass(frozen=True)
@@ -117,7 +119,7 @@ class _Ticks:
         self._left: dict[int, Integers] = {}
         lengths = dict.fromkeys(part.over_us for value in kernel.values for part in value.parts)
         # what came and went before the first tick is folded into it: what follows has something to be compared with
-        candidates = np.unique(np.concatenate([self._entered, *(self._leaving(over_us) for over_us in lengths)]))
+        candidates = _distinct([self._entered, *(self._leaving(over_us) for over_us in lengths)])
         looked_at = candidates[candidates % self._width < self._count]
         self.windows = Windows(self._owner, self._entered, self._leaving, looked_at)
         self.key: Integers = looked_at // self._width
@@ -130,6 +132,18 @@ class _Ticks:
 
     def _positions(self, ticks: Integers) -> Integers:
         return self._owner * self._width + np.clip(ticks - self._first, 0, self._count)
+
+
+def _distinct(positions: Sequence[Integers]) -> Integers:
+    """The different numbers of several sorted arrays, none of them negative, in order."""
+    end = max((int(one[-1]) + 1 for one in positions if len(one)), default=0)
+    if end > _SPARSE * sum(len(one) for one in positions):
+        return np.unique(np.concatenate(positions))
+    # a mark for each number that there could be costs a tenth of sorting
+    is_there = np.zeros(end, dtype=bool)
+    for one in positions:
+        is_there[one] = True
+    return np.flatnonzero(is_there)
 
 
 def whole_keys(batches: Iterable[pa.RecordBatch], keys: Sequence[str]) -> Iterator[pa.Table]:
@@ -159,7 +173,7 @@ def by_time(rows: pa.Table, keys: Sequence[str]) -> pa.Table:
     if int(owner[-1]) * width > _LARGEST // 2:
         return rows.take(np.lexsort((times, owner)))
     place = owner * width + (times - earliest)
-    return rows if (place[1:] >= place[:-1]).all() else rows.take(np.argsort(place))
+    return rows if (place[1:] >= place[:-1]).all() else rows.combine_chunks().take(np.argsort(place))
 
 
 def key_starts(rows: pa.Table, keys: Sequence[str]) -> Flags:

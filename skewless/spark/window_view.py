@@ -175,37 +175,58 @@ def evaluated(view: WindowView, events: DataFrame, *, after_us: int | None, thro
     return by_key.mapInArrow(kernel, spark_schema(value_columns(view))).withColumn(FLAG, F.lit(""))
 
 
-def touched_entities(
-    view: WindowView, events: DataFrame, changed: DataFrame, *, before_us: int, through_us: int
-) -> DataFrame:
+@dataclass(frozen=True, slots=True)
+class Ticks:
+    """The ticks that are looked at again when something changed.
+
+    Attributes:
+        after_us: Those up to this one stand as they are.
+        before_us: The last one that was evaluated.
+        through_us: The last one to evaluate.
+    """
+
+    after_us: int
+    before_us: int
+    through_us: int
+
+    @property
+    def is_new(self) -> bool:
+        """True when some of them have not been evaluated before."""
+        return self.through_us > self.before_us
+
+
+def touched_span(view: WindowView, events: DataFrame, changed: DataFrame, ticks: Ticks, *, are_many: bool) -> Span:
     """The entities whose values may differ from what is known of them, and from where on.
 
     Args:
         view: The definition.
         events: Good rows of `read_events`, all of them.
         changed: Events that came or went since they were read last.
-        before_us: The last tick that was evaluated.
-        through_us: The last tick to evaluate.
-
-    Returns:
-        Keys, each once, and `_after_us`: the entity's values at ticks up to it stand as they are.
+        ticks: The ticks.
+        are_many: New ticks touch most entities anyway: then all others are taken for touched by them, and nobody looks
+            for the events that enter and leave.
     """
-    keys, time = view.entity.key_names, F.unix_micros(EVENT_TIMESTAMP)
-    before = F.lit(before_us)
-    found = changed.select(*keys, F.least(time, before).alias(AFTER))
-    if through_us > before_us:
-        # an event enters when its tile ends, and leaves each window that much later
-        moves = {
-            0,
-            *(duration_us(part.over) for one in view.aggregates.values() for part in one.windows() if part.over),
-        }
-        # against constants: so that files of other times are not read
-        spans = [
-            later_than(before_us - over - view.tile_us - 1) & ~later_than(through_us - over - 1)
-            for over in sorted(moves)
-        ]
-        found = found.unionByName(events.filter(reduce(Column.__or__, spans)).select(*keys, before.alias(AFTER)))
-    return found.groupBy(*keys).agg(F.min(AFTER).alias(AFTER))
+    others_us = ticks.before_us if are_many and ticks.is_new else None
+    if others_us is not None and ticks.after_us == ticks.before_us:
+        return Span(ticks.after_us)
+    keys, before = view.entity.key_names, F.lit(ticks.before_us)
+    touched = changed.select(*keys, F.least(F.unix_micros(EVENT_TIMESTAMP), before).alias(AFTER))
+    if others_us is not None:
+        touched = touched.filter(F.col(AFTER) < others_us)
+    elif ticks.is_new:
+        touched = touched.unionByName(_moving(view, events, ticks).select(*keys, before.alias(AFTER)))
+    return Span.of_touched(ticks.after_us, touched.groupBy(*keys).agg(F.min(AFTER).alias(AFTER)), others_us=others_us)
+
+
+def _moving(view: WindowView, events: DataFrame, ticks: Ticks) -> DataFrame:
+    """The events that enter or leave a window at a new tick: when their tile ends, and each window that much later."""
+    moves = {0, *(duration_us(part.over) for one in view.aggregates.values() for part in one.windows() if part.over)}
+    # against constants: so that files of other times are not read
+    spans = [
+        later_than(ticks.before_us - over - view.tile_us - 1) & ~later_than(ticks.through_us - over - 1)
+        for over in sorted(moves)
+    ]
+    return events.filter(reduce(Column.__or__, spans))
 
 
 def of_touched(view: WindowView, events: DataFrame, span: Span) -> DataFrame:

@@ -20,8 +20,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from skewless.core.time import from_us
-from skewless.spark.span import Span
-from skewless.spark.window_view import evaluated, of_touched, read_events, touched_entities
+from skewless.spark.window_view import Ticks, evaluated, of_touched, read_events, touched_span
 from tests.support.bits import bits
 from tests.support.frames import assert_same_rows, frame, rows_of
 from tests.support.oracle_windows import Event, window_values
@@ -78,9 +77,10 @@ def test_windows_on_any_number_of_partitions_are_the_same_bits(spark: SparkSessi
     assert_same_rows(told, brute_rows(case, events))
 
 
+@pytest.mark.parametrize("are_many", [False, True])
 @pytest.mark.parametrize("name", CASES)
 def test_windows_of_touched_entities_alone_make_the_full_evaluation_of_what_was_known(
-    spark: SparkSession, name: str
+    spark: SparkSession, name: str, are_many: bool
 ) -> None:
     """Events come and go; of each touched entity its later ticks are told again, of all others nothing."""
     case, view, rng = CASES[name], view_of(CASES[name]), Random(6)
@@ -95,14 +95,15 @@ def test_windows_of_touched_entities_alone_make_the_full_evaluation_of_what_was_
     first_us = case.begins - (case.begins - case.offset) % case.every
     for place, steps in enumerate((4, 8, 11)):
         before_us, least_us = first_us + steps * case.every, min(time_us for _, time_us, _ in [*come, *gone])
-        touched = touched_entities(view, good, changed, before_us=before_us, through_us=through_of(case))
-        near = of_touched(view, good, Span.of_touched(least_us, touched))
-        fresh = evaluated(view, near, after_us=least_us, through_us=through_of(case))
+        ticks = Ticks(min(least_us, before_us), before_us, through_of(case))
+        span = touched_span(view, good, changed, ticks, are_many=are_many)
+        near = of_touched(view, good, span)
+        fresh = evaluated(view, near, after_us=ticks.after_us, through_us=through_of(case))
         stood = [row for row in known if row[2] <= before_us]
         before += [(place, *row) for row in stood]
         columns = ", ".join(f"`{field.name}` {field.dataType.simpleString()}" for field in fresh.schema)
         history = frame(spark, columns, [(*row[:2], from_us(row[2]), *row[3:]) for row in stood])
-        for found, rows in ((fresh_ones, fresh), (replaced, Span(least_us, touched).of(history))):
+        for found, rows in ((fresh_ones, fresh), (replaced, span.of(history))):
             found.append(rows.select(F.lit(place).alias("place"), *fresh.columns))
     told = Counter(bits(row) for row in before)
     told.subtract(bits(row) for row in rows_of(reduce(DataFrame.unionByName, replaced)))
