@@ -1,7 +1,11 @@
-"""The manifests of training sets: a copy of each is kept, so that what they pin is known whatever becomes of them."""
+"""The manifests of training sets: a copy of each is kept, so that what they pin is known whatever becomes of them.
+
+Of a training set that is being written there is no manifest yet, but a plan beside its rows; where that lies is kept.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import secrets
 from collections.abc import Iterable
@@ -10,7 +14,7 @@ from pathlib import Path
 from skewless.core.manifest import Manifest
 from skewless.core.time import from_us
 from skewless.errors import UsageError
-from skewless.flows.training_place import write_json
+from skewless.flows.training_place import write_json, write_whole
 from skewless.flows.workshop import Workshop
 
 
@@ -96,3 +100,21 @@ def forget(shop: Workshop, names: Iterable[str]) -> tuple[Manifest, ...]:
     for file in files:
         file.unlink()
     return found
+
+
+def keep_unfinished(shop: Workshop, plan: Path) -> None:
+    """Remember where the plan of a training set lies that is about to be written."""
+    folder, place = _unfinished_folder(shop), str(plan.resolve())
+    folder.mkdir(parents=True, exist_ok=True)
+    write_whole(folder / hashlib.sha256(place.encode()).hexdigest()[:16], place)
+
+
+def unfinished_plans(shop: Workshop) -> tuple[Path, ...]:
+    """The plans of training sets that are being written, or were when their process died."""
+    files = sorted(file for file in _unfinished_folder(shop).glob("*") if not file.name.startswith("."))
+    # one that was finished or thrown away has no plan any more
+    return tuple(plan for plan in (Path(file.read_text()) for file in files) if plan.is_file())
+
+
+def _unfinished_folder(shop: Workshop) -> Path:
+    return shop.settings.state / "unfinished"

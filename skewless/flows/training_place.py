@@ -15,6 +15,9 @@ from typing import Any
 from skewless.core.manifest import format_of
 from skewless.errors import LeaseHeld, UsageError
 
+#: How the file ends that says what is being written.
+UNFINISHED = ".unfinished.json"
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -52,7 +55,7 @@ class Place:
     @property
     def plan(self) -> Path:
         """What is being written, and how far it came; there while it is not finished."""
-        return self._beside(".unfinished.json")
+        return self._beside(UNFINISHED)
 
     @property
     def unfinished(self) -> Path:

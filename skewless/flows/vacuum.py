@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import timedelta
@@ -9,10 +10,11 @@ from typing import Any
 
 from skewless.core.clock import SystemClock
 from skewless.core.generation import Generation
-from skewless.core.manifest import Manifest
+from skewless.core.manifest import Manifest, PinnedTable
 from skewless.core.time import days, duration_us, from_us
 from skewless.errors import UsageError
-from skewless.flows.manifests import forget, kept_file, kept_manifests
+from skewless.flows.manifests import forget, kept_file, kept_manifests, unfinished_plans
+from skewless.flows.training_place import UNFINISHED
 from skewless.flows.workshop import Workshop
 from skewless.plan.vacuum_plan import TableFiles, longer_retention, plan_vacuum
 from skewless.registry.compiled import load_applied
@@ -108,8 +110,8 @@ def vacuum(
 ) -> Vacuumed:
     """Remove data files of history, served and quarantine that are needed by none of these.
 
-    The newest version; a version that a kept manifest pins; one that an unfinished generation is bound to; one that was
-    the newest within the retention.
+    The newest version; a version that a kept manifest pins; one that an unfinished generation is bound to, or an
+    unfinished training set; one that was the newest within the retention.
 
     Args:
         shop: The workshop.
@@ -132,7 +134,7 @@ def vacuum(
             forget(shop, forgotten)
         manifests = [one for one in kept_manifests(shop) if one.manifest_id not in ids]
         unfinished = [one for one in shop.ledger.generations() if not one.state.is_end]
-        holds = (*_of_manifests(manifests), *_of_generations(shop, unfinished))
+        holds = (*_of_manifests(manifests), *_of_training_sets(shop), *_of_generations(shop, unfinished))
         # files carry the machine's time, whatever clock the environment has
         wish = _Wish(holds, SystemClock().now_us(), retain, dry_run)
         found = [_table(shop, reference, table, wish) for reference in chosen for table in _TABLES]
@@ -144,6 +146,15 @@ def _of_manifests(manifests: Iterable[Manifest]) -> Iterator[Hold]:
         made = f"{from_us(one.created_us):%Y-%m-%d}"
         for pin in one.tables.values():
             who = f"{one.service} of {made} ({one.manifest_id}, version {pin.version})"
+            yield Hold(pin.path, pin.table_id, pin.version, who)
+
+
+def _of_training_sets(shop: Workshop) -> Iterator[Hold]:
+    for plan in unfinished_plans(shop):
+        begun = json.loads(plan.read_text())
+        for pin in (PinnedTable(**told) for told in begun["tables"].values()):
+            out = plan.name.removesuffix(UNFINISHED)
+            who = f"{begun['asked']['service']}, being written to {out} (version {pin.version})"
             yield Hold(pin.path, pin.table_id, pin.version, who)
 
 

@@ -16,7 +16,7 @@ from skewless.core.manifest import Manifest, PinnedTable
 from skewless.core.time import format_instant, from_us
 from skewless.errors import UsageError
 from skewless.flows.leaks import LeakReport, leaked_by
-from skewless.flows.manifests import keep_manifest, manifests_folder
+from skewless.flows.manifests import keep_manifest, keep_unfinished, manifests_folder
 from skewless.flows.train import (
     Begun,
     Done,
@@ -257,6 +257,8 @@ def _begun(shop: Workshop, job: _Job, target: Target, place: Place, plan: _Plan 
         slices=target.slices or max(1, -(-job.facts.rows // _SLICE_ROWS)),
         begun_us=shop.clock.now_us(),
     )
+    # before the plan is seen by anybody, vacuum knows where to look for what it needs
+    keep_unfinished(shop, place.plan)
     plan.save()
     reached(Failpoint.TRAIN_PLANNED)
     return plan

@@ -19,6 +19,7 @@ from skewless.errors import ContractBroken, UsageError
 from skewless.flows.manifests import forget, kept_manifests, read_manifest
 from skewless.spark.read import head_version
 from skewless.spark.table_files import vacuums
+from tests.support.dying import dies_at
 from tests.support.frames import assert_same_rows, rows_of
 from tests.support.project import LAST_ORDER, ORDERS, SERVICE, SPEND, USER, Project, at, offline_project
 
@@ -173,6 +174,31 @@ def test_values_vacuumed_are_no_strangers_to_the_next_run(project: Project, orig
     project.land((5, 2, "2024-03-03T11:00", 8.0))
     assert project.store.run("last_order", now=at("2024-03-05T06:00")).outcome == "published"
     assert "are gone, removed by the VACUUM of 2" in broken(project, manifest(origin))
+
+
+def test_what_an_unfinished_training_set_needs_is_held_until_it_is_finished(
+    spark: Any, project: Project, origin: Path, tmp_path: Path
+) -> None:
+    spine, out = str(origin / "spine"), str(tmp_path / "late")
+    expected = rows_of(project.store.training_set("scoring", spine, join="event-time").frame)
+
+    def write() -> Any:
+        return project.store.write_training_set("scoring", spine, out, join="event-time", slices=2)
+
+    dies_at(spark, "train.recorded", write)
+    history = project.shop.tables(LAST_ORDER).history
+    project.land((4, 2, "2024-03-02T10:00", 7.0))
+    project.store.run("last_order", now=SECOND)
+    sql(project, f"OPTIMIZE delta.`{history}`")
+    ids = tuple(one.manifest_id for one in kept_manifests(project.shop))
+    done = project.store.vacuum("last_order", retain=days(0), forget=ids)
+    of = {one.table: one for one in done.tables}["history"]
+    assert (of.files, of.held > 0) == (1, True)
+    assert [one.partition(" (version ")[0] for one in of.holders] == ["scoring, being written to late"]
+    assert_same_rows(spark.read.format("delta").load(str(write().path)), expected)
+    # now its manifest holds them
+    held = project.store.vacuum("last_order", retain=days(0), dry_run=True)
+    assert [one.partition(" of ")[0] for one in held.tables[0].holders] == ["scoring"]
 
 
 def test_version_older_than_delta_reads_comes_back_by_vacuum(project: Project, origin: Path) -> None:
