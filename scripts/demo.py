@@ -168,7 +168,7 @@ def roll_back_and_forward(demo: Demo, client: OnlineClient, day: datetime) -> No
 
 def read(demo: Demo, client: OnlineClient, day: datetime, *, hours: Iterable[int]) -> None:
     """Read some households online at virtual instants; every answer is logged with its time and revision."""
-    chosen = random.Random(demo_data.SEED)  # noqa: S311 - a sample, no secret
+    chosen = random.Random(demo_data.SEED)
     limit = demo.households or 2_500
     for hour in hours:
         demo.store.workshop.clock.wait_until(to_us(_at(day, hours=hour)))
@@ -238,7 +238,7 @@ def conclude(demo: Demo, spine: Path, arrivals: list[demo_data.Arrival]) -> dict
 
 def timed_reads(demo: Demo) -> dict[str, float]:
     """Time reads one by one, after a warm-up; milliseconds."""
-    chosen = random.Random(demo_data.SEED + 1)  # noqa: S311 - a sample, no secret
+    chosen = random.Random(demo_data.SEED + 1)
     limit = demo.households or 2_500
 
     def keys(count: int) -> list[dict[str, int]]:
