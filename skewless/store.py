@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from skewless.flows.leaks import LeakReport
     from skewless.flows.optimize import LaidOut
     from skewless.flows.parity import Certificate
+    from skewless.flows.refill import Refilled
     from skewless.flows.train import TrainingSet
     from skewless.flows.vacuum import Vacuumed
     from skewless.flows.write_training_set import Progress, Written
@@ -482,6 +483,17 @@ class FeatureStore:
         from skewless.flows.optimize import optimize  # noqa: PLC0415 - see plan
 
         return optimize(self.workshop, views)
+
+    def refill(self) -> Refilled:
+        """Send all rows that the retained revisions can see to the online store again, and restore its timeline.
+
+        Raises:
+            NothingToDo: Nothing was ever published.
+            ContractBroken: What was read back differs.
+        """
+        from skewless.flows.refill import refill  # noqa: PLC0415 - see plan
+
+        return refill(self.workshop)
 
     def report(self, *views: str) -> Path:
         """Build the report site, of all views when none is named; returns its front page."""

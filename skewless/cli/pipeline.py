@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -81,14 +81,37 @@ def validate(desk: Desk, views: Views = None, now: Now = None, accept: Accept = 
     _show_record(desk, record)
 
 
-def push(desk: Desk, views: Views = None, now: Now = None) -> None:
+def push(
+    desk: Desk,
+    views: Views = None,
+    now: Now = None,
+    full: Annotated[bool, typer.Option("--full", help="Everything published, into a store that lost it.")] = False,
+) -> None:
     """Write what was validated into the online store and read it back; readers do not see it yet.
+
+    With --full all that the retained revisions can see is sent again, and a lost timeline is restored: for an online
+    store that was emptied.
 
     For example:
 
         skewless push household_spend
+        skewless push --full
     """
+    if full:
+        _refill(desk, desk.checked(views), now)
+        return
     _show_record(desk, desk.store.run_stage("push", *desk.checked(views), now=instant(now)))
+
+
+def _refill(desk: Desk, views: Sequence[str], now: str | None) -> None:
+    if views:
+        raise UsageError("--full takes all views: the timeline that it restores names all of them.")
+    desk.store.move_clock(instant(now))
+    found = desk.store.refill()
+    rows = [[desk.shop.definitions.short(view), f"{count:,}"] for view, count in found.rows.items()]
+    did = "The timeline was restored. " if found.is_restored else ""
+    readable = f"Revisions {found.oldest} to {found.revision} can be read."
+    desk.show(found.to_json(), [Table(("view", "rows"), rows), f"{did}{readable} {found.seconds:.1f} s."])
 
 
 def publish(desk: Desk, views: Views = None, now: Now = None) -> None:

@@ -98,6 +98,14 @@ class Timeline:
                 steps.append(Step(revision.visible_from_us, revision.number, pointer))
         return tuple(steps)
 
+    def last(self, number: int) -> Timeline:
+        """So many of the newest revisions."""
+        return Timeline(self.revisions[-number:])
+
+    def oldest(self, view: str, table: str) -> int | None:
+        """The smallest generation of a `name@version`, in one table, that a revision points at; None without any."""
+        return min(self.published(view, table), default=None)
+
     def published(self, view: str, table: str) -> frozenset[int]:
         """Every generation of a `name@version`, in one table, that some revision pointed at."""
         return frozenset(

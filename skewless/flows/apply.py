@@ -59,11 +59,12 @@ def apply(shop: Workshop) -> tuple[DefinitionPlan, AppliedProject]:
         changes = before.plan(wanted)
         applied = apply_compiled(shop.heads, wanted, applied=before, author=getpass.getuser(), clock=SystemClock())
         reached(Failpoint.APPLY_REGISTERED)
-        _prepare_online(shop, applied)
+        prepare_online(shop, applied)
     return changes, applied
 
 
-def _prepare_online(shop: Workshop, applied: AppliedProject) -> None:
+def prepare_online(shop: Workshop, applied: AppliedProject) -> None:
+    """Create what is missing online: keyspace, tables, the manifests of services."""
     if shop.online is None:
         return
     views = {view.reference: shop.served(view, applied) for view in shop.definitions.views}

@@ -11,7 +11,7 @@ from skewless.core.failpoints import Failpoint, reached
 from skewless.core.generation import Generation, GenerationState
 from skewless.core.run_record import RunRecord
 from skewless.core.time import to_us
-from skewless.core.timeline import Pointer
+from skewless.core.timeline import Pointer, Timeline
 from skewless.core.view import FeatureView
 from skewless.errors import ContractBroken, LeaseHeld, NothingToDo, RefusedByValidation, UpstreamNotReady
 from skewless.flows import push as pushing
@@ -219,4 +219,9 @@ def publish(attempt: Attempt, *, kind: str = "publish") -> RunRecord:
     shop.clock.wait_until(revision.visible_from_us)
     does = "reverts" if kind == "revert" else "publishes"
     message = f"Revision {revision.number} {does} {attempt.named(sorted(attempt.pointers))}."
-    return attempt.record("published", message=message, revision=revision)
+    record = attempt.record("published", message=message, revision=revision)
+    # last: values are out, and what is left of older ones does nobody harm
+    timeline = Timeline((*attempt.timeline.revisions, revision))
+    for name in sorted(attempt.pointers):
+        pushing.sweep(shop, attempt.situations[name], timeline)
+    return record

@@ -29,6 +29,7 @@ from skewless.registry.heads import Heads
 from skewless.registry.holder import Holder
 from skewless.registry.leases import HeldLease, Leases
 from skewless.registry.local import LocalStore
+from skewless.registry.marks import Marks
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -131,6 +132,11 @@ class Workshop:
     def heads(self) -> Heads:
         """The registry."""
         return Heads(self._registry)
+
+    @cached_property
+    def marks(self) -> Marks:
+        """How far work came that is done piece by piece."""
+        return Marks(self._registry)
 
     @cached_property
     def _registry(self) -> LocalStore:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +22,8 @@ from skewless.online.transport import Snapshot
 
 _REVISION = "rev, visible_from_us, views, kind, run_id"
 _PREVIOUS = "previous_rev, previous_visible_from_us, previous_views, previous_kind, previous_run_id"
+#: Names the attempts of a restored timeline, together with project and revision.
+_RESTORED = uuid.UUID("5d0c1f7e-6a43-4b0e-9d57-2f1f0a8e6c11")
 _ROUNDS = 5
 _RETRIES = 3
 _TIMEOUT_S = 5.0
@@ -83,6 +86,31 @@ class TimelineStore:
         self._write_log(revision, attempt, None if head is None else head.attempt)
         reached(Failpoint.REVISION_LOGGED)
         self._settle(revision, attempt, head)
+
+    def restore(self, revisions: Sequence[Revision]) -> None:
+        """Give a store that lost everything its timeline back; killed, the same again goes on.
+
+        Args:
+            revisions: Ascending, without a gap; the last becomes the current one.
+
+        Raises:
+            RevisionConflict: The store knows another timeline, which stands.
+        """
+        # the same attempts each time: what a killed call wrote is written again, not beside it
+        attempts = [uuid.uuid5(_RESTORED, f"{self._project} {one.number}") for one in revisions]
+        for revision, attempt, parent in zip(revisions, attempts, [None, *attempts], strict=False):
+            self._write_log(revision, attempt, parent)
+        last = (*cells_of(revisions[-1]), attempts[-1], self._project)
+        before = (*cells_of(revisions[-2]), attempts[-2]) if len(revisions) > 1 else (None,) * 6
+        statement = (
+            f"INSERT INTO {self._snapshot} ({_REVISION}, attempt, project, {_PREVIOUS}, previous_attempt) "
+            f"VALUES ({', '.join('?' * 13)}) IF NOT EXISTS"
+        )
+        self._execute(statement, (*last, *before), "restore the timeline")
+        head = self._head(ConsistencyLevel.LOCAL_SERIAL)
+        if head is None or head.attempt != attempts[-1]:
+            found = None if head is None else head.snapshot.current.number
+            raise RevisionConflict(project=self._project, expected=None, found=found)
 
     def write_serving(self, manifest: ServingManifest) -> None:
         """Store a service's manifest in place of an older one, and read it back; older contracts stay readable.
