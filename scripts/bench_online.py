@@ -28,13 +28,12 @@ import platform
 import subprocess
 import sys
 import tempfile
-from contextlib import ExitStack
 from datetime import datetime, timezone
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 
-from online_bench.lab import Lab, laboratory
+from online_bench.lab import Lab, bytes_per_row, laboratory
 from online_bench.load import at_rate
 from online_bench.peer import Void, feast
 from online_bench.push import rates, reads_beside_a_push
@@ -160,10 +159,12 @@ def main() -> None:
     """Measure, and print the figures."""
     options = parsed()
     settings = load_settings(HOME / "conf", "ci")
-    with ExitStack() as open_until_told:
-        folder = Path(open_until_told.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True)))
-        lab = open_until_told.enter_context(laboratory(settings, folder / "node", entities=options.entities))
-        told = {**measured(lab, options, folder), **machine(), "entities": options.entities}
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as made:
+        folder = Path(made)
+        with laboratory(settings, folder / "node", entities=options.entities) as lab:
+            told = {**measured(lab, options, folder), **machine(), "entities": options.entities}
+        # what a node holds in memory reaches its disk when it ends
+        told["bytes_per_row"] = bytes_per_row(folder / "node", lab)
     if options.json:
         print(json.dumps(told, indent=2))
     else:
