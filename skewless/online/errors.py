@@ -67,9 +67,9 @@ class CertificateRefused(ConfigError):
 class PasswordNotSet(StoreUnreachable):
     """A role has not got its password; the store's own words are left out, for they may repeat it."""
 
-    def __init__(self, *, role: str, cause: BaseException) -> None:
+    def __init__(self, *, role: str, cause: str) -> None:
         super().__init__(
-            f"Cassandra did not set the password of role '{role}' ({type(cause).__name__}). "
+            f"Cassandra did not set the password of role '{role}' ({cause}). "
             "Check that the role that you log in with may alter roles, and try again."
         )
 

@@ -129,7 +129,11 @@ def _set_password(session: Any, role: str, password: str) -> None:
     try:
         session.execute(f"ALTER ROLE \"{role}\" WITH PASSWORD = '{text}'", timeout=_TIMEOUT_S)
     except DRIVER_ERRORS as error:
-        raise PasswordNotSet(role=role, cause=error) from None
+        cause = type(error).__name__
+    else:
+        return
+    # not from within: an error keeps the one that it was raised in, even where that is not shown
+    raise PasswordNotSet(role=role, cause=cause)
 
 
 def _tell(session: Any, statement: str) -> None:
