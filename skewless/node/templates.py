@@ -241,6 +241,7 @@ def java_command(layout: Layout, *, java_home: Path, jars: Path, heap_mb: int) -
             "skip_wait_for_gossip_to_settle=0",
             "ring_delay_ms=1000",
             "superuser_setup_delay_ms=0",
+            "role_password_update_min_interval_in_ms=0",
             "shutdown_announce_in_ms=0",
             "size_recorder_interval=0",
             "available_processors=2",

@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from cassandra import Unauthorized
+
 from skewless.core.serving import ServedView, ServingManifest
 from skewless.core.timeline import Revision
 from skewless.core.vector import Status
@@ -69,10 +71,13 @@ class CassandraTransport:
 
         Raises:
             KeyspaceMissing: The project was never applied to this cluster.
+            StoreRefused: The role may not read it.
         """
         try:
             return self._timeline.read()
         except StoreRefused as error:
+            if isinstance(error.__cause__, Unauthorized):
+                raise
             target = self._target
             raise KeyspaceMissing(
                 keyspace=target.keyspace, contact_points=target.contact_points, port=target.port

@@ -46,7 +46,7 @@ class LoginRefused(ConfigError):
     def __init__(self, *, contact_points: Sequence[str], port: int, username: str | None) -> None:
         why = "it wants a role and a password, and none are set"
         if username is not None:
-            why = f"there is no role '{username}' with this password that may log in"
+            why = f"there is no role {username!r} with this password that may log in"
         super().__init__(
             f"Cassandra at {', '.join(contact_points)} port {port} refused the login: {why}. "
             "Set online.username, and online.password to a variable or a file that holds the right one."
@@ -70,7 +70,8 @@ class PasswordNotSet(StoreUnreachable):
     def __init__(self, *, role: str, cause: str) -> None:
         super().__init__(
             f"Cassandra did not set the password of role '{role}' ({cause}). "
-            "Check that the role that you log in with may alter roles, and try again."
+            "Check that the role that you log in with may alter roles, and try again after some seconds: "
+            "a role's password may be changed once in five."
         )
 
 

@@ -111,12 +111,12 @@ def warn_of_writer(session: Any, username: str | None, keyspace: str) -> None:
     try:
         writes = may_write(session, username, keyspace)
     except DRIVER_ERRORS as error:
-        _log.debug("what role '%s' may do could not be asked: %s", username, type(error).__name__)
+        _log.debug("what role %r may do could not be asked: %s", username, type(error).__name__)
         return
     _warned.add((username, keyspace))
     if writes:
         _log.warning(
-            "Role '%s' can change what is served from '%s', and a client only reads. Give it the role '%s'.",
+            "Role %r can change what is served from '%s', and a client only reads. Give it the role '%s'.",
             username,
             keyspace,
             role_name(keyspace, "read"),

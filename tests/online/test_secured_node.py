@@ -303,7 +303,7 @@ def test_reader_is_refused_by_our_own_writer_timeline_and_schema_in_one_line(gua
     another = replace(VIEW, table="spend__v2")
     for attempt in (
         lambda: next(write_rows(reader, VIEW, 9, [rows_of(VIEW, [(1, T0, "", 0.0)])])),
-        lambda: timeline.publish(Revision(2, T0, {}), expected=1),
+        lambda: timeline.publish(Revision(2, T0 + 1, {}), expected=1),
         lambda: ensure_view_table(opened, KEYSPACE, another),
         lambda: ensure_keyspace(opened, "another"),
         lambda: ensure_roles(opened, KEYSPACE, PASSWORDS),
@@ -314,6 +314,15 @@ def test_reader_is_refused_by_our_own_writer_timeline_and_schema_in_one_line(gua
         assert "hush" not in "".join(traceback.format_exception(caught.value))
     assert guarded.value() == before
     assert timeline.read().current.number == 1
+
+
+def test_reader_of_another_keyspace_is_told_what_it_may_not_read(guarded: Guarded) -> None:
+    ensure_keyspace(guarded.admin, "neighbour")
+    ensure_roles(guarded.admin, "neighbour", {"read": PASSWORDS["read"]})
+    error = refused(guarded.as_role("read", username="neighbour_read"))
+    assert isinstance(error, StoreRefused)
+    assert is_one_clear_line(error)
+    assert f"no SELECT permission on <table {KEYSPACE}.snapshot>" in str(error)
 
 
 def test_push_role_writes_and_publishes_what_a_reader_then_sees(guarded: Guarded) -> None:
