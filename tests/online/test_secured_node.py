@@ -33,7 +33,8 @@ from skewless.online.writer import write_rows
 from tests.online.shop import T0, rows_of
 from tests.support.certificates import Authority
 
-pytestmark = pytest.mark.cassandra
+# two dozen logins and a node of its own: about 20 s on a quiet machine, twice that beside others
+pytestmark = [pytest.mark.cassandra, pytest.mark.release]
 
 ROOT = Path(__file__).resolve().parents[2]
 KEYSPACE, PROJECT = "guarded", "demo"
