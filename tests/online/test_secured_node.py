@@ -39,8 +39,6 @@ pytestmark = [pytest.mark.cassandra, pytest.mark.release]
 ROOT = Path(__file__).resolve().parents[2]
 KEYSPACE, PROJECT = "guarded", "demo"
 PASSWORDS: dict[Duty, str] = {"ddl": "it's 'hush'; --", "push": 'pässwörd "hush" \\', "read": "$$hush$$ %s {0}"}
-#: Of the first role, once the default one was taken away.
-ADMIN = "hush-of-the-admin"
 VIEW = ServedView(
     name="spend", version=1, table="spend__v1", keys={"user_id": dtypes.Int64}, features={"spend": dtypes.Float64},
     ttl=None, schedule=None, fingerprint="f",
@@ -418,3 +416,26 @@ def eventually(condition: Callable[[], bool]) -> bool:
     while not condition() and time.monotonic() < deadline:
         time.sleep(0.2)
     return condition()
+
+
+def test_node_whose_first_role_has_a_password_of_its_own_starts_again(tmp_path: Path) -> None:
+    settings = load_settings(ROOT / "conf", "ci")
+    node = CassandraNode(
+        tmp_path / "node",
+        settings.cassandra_jars,
+        java_home=settings.java_home,
+        heap_mb=256,
+        security=NodeSecurity(wants_login=True),
+        die_with_parent=True,
+    )
+    try:
+        endpoint = node.start()
+        first = OnlineTarget((endpoint.host,), endpoint.port, username="cassandra", password="cassandra")  # noqa: S106
+        with session(first) as opened:
+            opened.execute("ALTER ROLE cassandra WITH PASSWORD = 'hush'")
+        node.stop()
+        assert node.start() == endpoint
+        assert not is_let_in(first)
+        assert is_let_in(replace(first, password="hush"))  # noqa: S106 - not a secret
+    finally:
+        node.stop()
