@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import typer
 
-from skewless.cli import definitions, dev, explaining, keeping, pages, pipeline, reading, training, trying
+from skewless.cli import definitions, dev, explaining, keeping, pages, pipeline, reading, rights, training, trying
 from skewless.cli.desk import INTERRUPTED, add_command, manual
 from skewless.cli.options import Choices, Conf, Debug, Env, Json
 from skewless.cli.output import Output
@@ -56,6 +56,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     pages.report,
     pages.status,
     keeping.vacuum,
+    rights.roles,
 )
 
 

@@ -112,7 +112,11 @@ def _assemble(given: Layer, *, conf: Path, env: str, environ: Mapping[str, str])
         java_home=find_java_home(environ),
         clock=replace(clock, file=state / clock.file),
         spark=_complete(spark, conf, environ),
-        online=replace(online, keyspace=online.keyspace or f"skewless_{project.name}"),
+        online=replace(
+            online,
+            keyspace=online.keyspace or f"skewless_{project.name}",
+            ca_file=None if online.ca_file is None else home / online.ca_file,
+        ),
         registry=replace(registry, path=_located(registry.path or str(state / "registry"), home)),
         quality=_build(QualitySettings, ("quality",), given, around),
         training=_build(TrainingSettings, ("training",), given, around),

@@ -97,6 +97,10 @@ class OnlineSettings:
     local_dc: str = "datacenter1"
     username: str | None = None
     password: Secret | None = None
+    ca_file: Path | None = None
+    """Certificate authorities (PEM) by which the nodes' certificates are verified; None: no TLS."""
+    tls_name: str | None = None
+    """The name that every node's certificate holds; None: each holds its own address."""
     activation_delay: timedelta = field(
         default=timedelta(seconds=2), metadata=_span(timedelta(0), timedelta(minutes=5))
     )

@@ -93,6 +93,8 @@ def online_target(settings: Settings, *, say: Callable[[str], None]) -> OnlineTa
         local_dc=online.local_dc,
         username=online.username,
         password=online.password.reveal() if online.password else None,
+        ca_file=None if online.ca_file is None else str(online.ca_file),
+        tls_name=online.tls_name,
         batch_statements=push.batch_statements,
         batch_bytes=push.batch_bytes,
         in_flight=push.in_flight,

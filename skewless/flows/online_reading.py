@@ -36,6 +36,8 @@ def open_client(shop: Workshop, *, log: Callable[[ServedRecord], None] | None = 
         local_dc=target.local_dc,
         username=target.username,
         password=target.password,
+        ca_file=target.ca_file,
+        tls_name=target.tls_name,
         clock=shop.clock,
         # a replay clock jumps, so that every call looks at the timeline itself
         poll_interval=settings.online.poll_interval if is_system else None,

@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from skewless.node.cassandra import CassandraNode, Endpoint, NodeStatus
+from skewless.node.templates import NodeSecurity, NodeTls
 
-__all__ = ["CassandraNode", "Endpoint", "NodeStatus"]
+__all__ = ["CassandraNode", "Endpoint", "NodeSecurity", "NodeStatus", "NodeTls"]

@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import re
+import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,7 +14,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
-from cassandra import DriverException
+from cassandra import AuthenticationFailed, DriverException
+from cassandra.auth import PlainTextAuthProvider
 from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile, NoHostAvailable
 from cassandra.policies import WhiteListRoundRobinPolicy
 
@@ -22,8 +24,10 @@ from skewless.config.settings import Settings
 from skewless.node.errors import JarsMissing, JavaMissing, NodeDidNotStart, PortTaken, TooLittleMemory
 from skewless.node.machine import available_mb, free_port, is_answering, is_free
 from skewless.node.process import end, is_running, spawn, wait_until
-from skewless.node.templates import LOOPBACK, Layout, cassandra_yaml, java_command, logback_xml
+from skewless.node.templates import LOOPBACK, Layout, NodeSecurity, cassandra_yaml, java_command, logback_xml
 
+#: Role and password that every empty node begins with.
+_FIRST_ROLE: Final = ("cassandra", "cassandra")
 #: What the process takes beside its heap: code, threads, direct memory.
 _BESIDE_HEAP_MB: Final = 700
 
@@ -59,6 +63,7 @@ class CassandraNode:
         java_home: A Java 17; None: looked for in the system.
         port: Where it listens; None or 0: a free port, chosen once and remembered.
         heap_mb: Its Java heap.
+        security: What it asks of whoever connects; None: nothing, for it listens on loopback only.
         die_with_parent: The node ends with the process that starts it, even when that one is killed. To be used
             from the main thread: the kernel watches the thread that starts it.
         patience: How long a start may take.
@@ -72,6 +77,7 @@ class CassandraNode:
         java_home: Path | None = None,
         port: int | None = None,
         heap_mb: int = 512,
+        security: NodeSecurity | None = None,
         die_with_parent: bool = False,
         patience: timedelta = timedelta(seconds=60),
     ) -> None:
@@ -80,6 +86,7 @@ class CassandraNode:
         self._java_home = java_home
         self._port = port or None
         self._heap_mb = heap_mb
+        self._security = security or NodeSecurity()
         self._die_with_parent = die_with_parent
         self._patience = patience
 
@@ -190,7 +197,10 @@ class CassandraNode:
         for folder in (layout.logs, layout.tmp):
             folder.mkdir(parents=True, exist_ok=True)
         layout.log.unlink(missing_ok=True)
-        yaml = cassandra_yaml(port=native, storage_port=storage)
+        yaml = cassandra_yaml(port=native, storage_port=storage, security=self._security)
+        # it may hold the password of a keystore
+        layout.yaml.touch(mode=0o600)
+        layout.yaml.chmod(0o600)
         layout.yaml.write_text(yaml, encoding="utf-8")
         layout.logback.write_text(logback_xml(), encoding="utf-8")
         self._layout.ports.write_text(json.dumps({"native": native, "storage": storage}), encoding="ascii")
@@ -199,11 +209,15 @@ class CassandraNode:
         self._layout.pid.write_text(str(pid), encoding="ascii")
 
     def _await_ready(self) -> Endpoint:
+        # an empty node makes its first role a moment after it answers
+        is_new = not (self._layout.data / "system_auth").is_dir()
         wait_until(lambda: self.status().ready or not self.status().running, self._patience)
         status = self.status()
         if not status.running:
             raise NodeDidNotStart(what="ended while it started", cause=self._cause(), log=self._told_in())
-        if status.endpoint is None or not wait_until(lambda: _answers(status.endpoint), timedelta(seconds=10)):
+        if status.endpoint is None or not wait_until(
+            lambda: _answers(status.endpoint, self._security, is_new=is_new), timedelta(seconds=10)
+        ):
             limit = f"{self._patience.total_seconds():.0f} s"
             raise NodeDidNotStart(what=f"did not answer within {limit}", cause=self._cause(), log=self._told_in())
         return status.endpoint
@@ -223,7 +237,7 @@ class CassandraNode:
         return told[0].strip()[:300] if told else None
 
 
-def _answers(endpoint: Endpoint | None) -> bool:
+def _answers(endpoint: Endpoint | None, security: NodeSecurity, *, is_new: bool) -> bool:
     if endpoint is None:
         return False
     profile = ExecutionProfile(load_balancing_policy=WhiteListRoundRobinPolicy([endpoint.host]), request_timeout=5)
@@ -231,13 +245,20 @@ def _answers(endpoint: Endpoint | None) -> bool:
         [endpoint.host],
         port=endpoint.port,
         protocol_version=5,
+        auth_provider=PlainTextAuthProvider(*_FIRST_ROLE) if security.wants_login else None,
+        ssl_context=ssl.create_default_context(cafile=security.tls.ca_file) if security.tls else None,
         execution_profiles={EXEC_PROFILE_DEFAULT: profile},
         connect_timeout=5,
         monitor_reporting_enabled=False,
     )
     try:
         return cluster.connect().execute("SELECT release_version FROM system.local").one() is not None
-    except (DriverException, NoHostAvailable, OSError):
+    except NoHostAvailable as error:
+        told = error.errors.values() if isinstance(error.errors, dict) else ()
+        refused = any(isinstance(each, AuthenticationFailed) for each in told)
+        # a node of some age, whose first role was given another password, has answered
+        return refused and not is_new
+    except (DriverException, OSError):
         return False
     finally:
         cluster.shutdown()

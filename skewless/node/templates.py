@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, field
 from pathlib import Path
 
 LOOPBACK = "127.0.0.1"
@@ -38,6 +39,35 @@ _OPENS = (
     ),
     "jdk.management/com.sun.management.internal",
 )
+
+
+@dataclass(frozen=True, slots=True)
+class NodeTls:
+    """How a node proves who it is.
+
+    Attributes:
+        keystore: Its key and certificate, in PKCS12 format; the certificate names 127.0.0.1.
+        keystore_password: Of that file; never shown.
+        ca_file: The authority of the certificate, in PEM format, by which the node is known when it is started.
+    """
+
+    keystore: Path
+    keystore_password: str = field(repr=False)
+    ca_file: Path
+
+
+@dataclass(frozen=True, slots=True)
+class NodeSecurity:
+    """What a node asks of whoever connects; nothing, as it stands.
+
+    Attributes:
+        wants_login: A role and a password, and that the role may do what it asks for. The first role is `cassandra`
+            with the password `cassandra`, until somebody changes that.
+        tls: Encrypted connections only; None: plain ones.
+    """
+
+    wants_login: bool = False
+    tls: NodeTls | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +117,18 @@ class Layout:
         return self.folder / "tmp"
 
     @property
+    def data(self) -> Path:
+        """Its tables; made by its first start."""
+        return self.folder / "data"
+
+    @property
     def storage_option(self) -> str:
         """The option that marks a process as this node's."""
         return f"-Dcassandra.storagedir={self.folder}"
 
 
-def cassandra_yaml(*, port: int, storage_port: int) -> str:
-    """The configuration of a single node that listens on loopback only."""
+def cassandra_yaml(*, port: int, storage_port: int, security: NodeSecurity) -> str:
+    """The configuration of a single node that listens on loopback only; it holds the keystore's password."""
     # A node without replicas must not forget what it acknowledged. What a kill can take are the last 50 ms: no
     # generation is published so soon after its last write, and no revision is visible so soon after its publishing.
     # Waiting for the disk at each write (`batch`) would halve the rate of a push.
@@ -136,6 +171,31 @@ materialized_views_enabled: false
 user_defined_functions_enabled: false
 read_request_timeout: 2000ms
 write_request_timeout: 2000ms
+{_login_yaml(security)}{_tls_yaml(security.tls)}"""
+
+
+def _login_yaml(security: NodeSecurity) -> str:
+    if not security.wants_login:
+        return ""
+    return """\
+authenticator: {class_name: PasswordAuthenticator}
+authorizer: {class_name: CassandraAuthorizer}
+role_manager: {class_name: CassandraRoleManager}
+"""
+
+
+def _tls_yaml(tls: NodeTls | None) -> str:
+    if tls is None:
+        return ""
+    # texts in JSON are texts in YAML, whatever stands in them
+    return f"""\
+client_encryption_options:
+  enabled: true
+  optional: false
+  keystore: {json.dumps(str(tls.keystore.absolute()))}
+  keystore_password: {json.dumps(tls.keystore_password)}
+  store_type: PKCS12
+  require_client_auth: false
 """
 
 
@@ -181,6 +241,7 @@ def java_command(layout: Layout, *, java_home: Path, jars: Path, heap_mb: int) -
             "skip_wait_for_gossip_to_settle=0",
             "ring_delay_ms=1000",
             "superuser_setup_delay_ms=0",
+            "role_password_update_min_interval_in_ms=0",
             "shutdown_announce_in_ms=0",
             "size_recorder_interval=0",
             "available_processors=2",

@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from cassandra import Unauthorized
+
 from skewless.core.serving import ServedView, ServingManifest
 from skewless.core.timeline import Revision
 from skewless.core.vector import Status
@@ -17,6 +19,7 @@ from skewless.online.codec import Key, key_decoder, partition_bytes
 from skewless.online.connection import CLIENT_HEARTBEAT_S, OnlineTarget, consistency_level, open_cluster
 from skewless.online.errors import KeyspaceMissing, StoreRefused
 from skewless.online.faults import DRIVER_ERRORS, as_ours, is_refusal, is_timeout
+from skewless.online.roles import warn_of_writer
 from skewless.online.routing import Router, in_groups, prefer
 from skewless.online.timeline_store import TimelineStore
 from skewless.online.transport import Gather, Read, Snapshot, TransportHealth
@@ -56,6 +59,7 @@ class CassandraTransport:
     def __init__(self, target: OnlineTarget, project: str, *, consistency: str = "LOCAL_QUORUM") -> None:
         self._target = target
         self._cluster, self._session = open_cluster(target, consistency=consistency, heartbeat_s=CLIENT_HEARTBEAT_S)
+        warn_of_writer(self._session, target.username, target.keyspace)
         self._timeline = TimelineStore(self._session, target.keyspace, project)
         self._router = Router(self._cluster, target.keyspace)
         self._speculation = self._cluster.profile_manager.default.speculative_execution_policy
@@ -67,10 +71,13 @@ class CassandraTransport:
 
         Raises:
             KeyspaceMissing: The project was never applied to this cluster.
+            StoreRefused: The role may not read it.
         """
         try:
             return self._timeline.read()
         except StoreRefused as error:
+            if isinstance(error.__cause__, Unauthorized):
+                raise
             target = self._target
             raise KeyspaceMissing(
                 keyspace=target.keyspace, contact_points=target.contact_points, port=target.port

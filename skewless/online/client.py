@@ -50,6 +50,7 @@ class OnlineClient(Reader):
         username: str | None = None,
         password: str | None = None,
         ca_file: str | None = None,
+        tls_name: str | None = None,
         consistency: str = "LOCAL_QUORUM",
         clock: Clock | None = None,
         contract_hash: str | Mapping[str, str] | None = None,
@@ -66,9 +67,11 @@ class OnlineClient(Reader):
             port: Native protocol port.
             keyspace: Of the project; None means `skewless_<project>`.
             local_dc: Data centre whose replicas are asked.
-            username: Role; None without authentication. A role that can only read is enough.
+            username: Role; None without authentication. A role that can only read is enough; one that can write
+                is told so in the log.
             password: Of the role.
             ca_file: Certificate authorities for TLS; None without TLS.
+            tls_name: The name that every node's certificate holds; None: each holds its own address.
             consistency: Of every read.
             clock: Whose now is the observation time; None is the machine's own.
             contract_hash: The contract by which every service is read, or one per service, also when the service has
@@ -87,6 +90,7 @@ class OnlineClient(Reader):
             username=username,
             password=password,
             ca_file=ca_file,
+            tls_name=tls_name,
         )
         options = ClientOptions(
             clock=clock or SystemClock(),

@@ -40,8 +40,17 @@ def checked_part(name: str, dtype: DType, value: object) -> object:
         if type(value) is date:
             return value
     elif isinstance(value, _NATIVE[kind]):
+        if isinstance(value, str) and not value.isascii():
+            _check_text(name, value)
         return value
     raise BadKeys(f"Key '{name}' must be {kind}, not {type(value).__name__} {value!r}. Convert it first.")
+
+
+def _check_text(name: str, value: str) -> None:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise BadKeys(f"Key '{name}' is {value!r}, which holds half a character. No such entity can exist.") from None
 
 
 def _checked_integer(name: str, kind: str, value: object) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 import logging
 import os
-import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +12,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cassandra import ConsistencyLevel, OperationTimedOut
-from cassandra.auth import PlainTextAuthProvider
 from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile, NoHostAvailable
 from cassandra.policies import (
     ConstantReconnectionPolicy,
@@ -22,8 +20,8 @@ from cassandra.policies import (
 )
 from cassandra.query import tuple_factory
 
-from skewless.online.errors import BadRequest, ClusterUnreachable
-from skewless.online.faults import one_line
+from skewless.online import cql, entrance
+from skewless.online.errors import BadRequest
 from skewless.online.routing import PreferredHostPolicy
 from skewless.online.speculation import MeasuredSpeculation
 
@@ -47,6 +45,7 @@ class OnlineTarget:
         username: Role; None without authentication.
         password: Of the role; never shown.
         ca_file: Certificate authorities for TLS; None without TLS.
+        tls_name: The name that every node's certificate holds; None: each holds its own address.
         batch_statements: Rows per unlogged batch, at most.
         batch_bytes: Bytes of values per unlogged batch, at most (but at least one row).
         in_flight: Requests in flight per call, at most.
@@ -61,11 +60,21 @@ class OnlineTarget:
     username: str | None = None
     password: str | None = field(default=None, repr=False)
     ca_file: str | None = None
+    tls_name: str | None = None
     batch_statements: int = 20
     batch_bytes: int = 5_000
     in_flight: int = 32
     rows_per_second_cap: int | None = None
     retries: int = 4
+
+    def __post_init__(self) -> None:
+        """Refuse a keyspace that is no name before anything is sent.
+
+        Raises:
+            UsageError: It could be anything but a name.
+        """
+        if self.keyspace:
+            cql.quoted(self.keyspace)
 
 
 def open_cluster(
@@ -79,7 +88,10 @@ def open_cluster(
         heartbeat_s: Silence after which an idle connection is tested, and again after which it is given up.
 
     Raises:
-        ClusterUnreachable: No contact point answered, or it refused the role.
+        ClusterUnreachable: No contact point answered.
+        LoginRefused: The role or its password is not accepted, or none is set and one is asked for.
+        CertificateRefused: Who answers is not proven to be the cluster.
+        ConfigError: The file of certificate authorities cannot be read.
     """
     logging.getLogger("cassandra.protocol").addFilter(_is_news)
     cluster = Cluster(
@@ -87,8 +99,9 @@ def open_cluster(
         port=target.port,
         protocol_version=4,
         compression=False,
-        auth_provider=_auth(target),
-        ssl_context=_tls(target),
+        auth_provider=entrance.login(target),
+        ssl_context=entrance.tls(target),
+        ssl_options=None if target.tls_name is None else {"server_hostname": target.tls_name},
         execution_profiles={
             EXEC_PROFILE_DEFAULT: _profile(target, consistency, MeasuredSpeculation()),
             "write": _profile(target, "LOCAL_QUORUM", ConstantSpeculativeExecutionPolicy(WRITE_SPECULATION_S, 1)),
@@ -104,7 +117,7 @@ def open_cluster(
         return cluster, cluster.connect()
     except (NoHostAvailable, OperationTimedOut, OSError) as error:
         cluster.shutdown()
-        raise ClusterUnreachable(contact_points=target.contact_points, port=target.port, cause=_cause(error)) from error
+        raise entrance.refusal(error, target) from error
 
 
 def consistency_level(name: str) -> int:
@@ -133,7 +146,7 @@ def session_for(target: OnlineTarget) -> Any:
         ClusterUnreachable: No contact point answered.
     """
     place = (target.contact_points, target.port, target.local_dc)
-    key = (os.getpid(), *place, target.username, target.password, target.ca_file)
+    key = (os.getpid(), *place, target.username, target.password, target.ca_file, target.tls_name)
     with _lock:
         if key not in _open:
             _open[key] = open_cluster(target)
@@ -181,22 +194,6 @@ def _profile(target: OnlineTarget, consistency: str, speculation: SpeculativeExe
     )
 
 
-def _auth(target: OnlineTarget) -> PlainTextAuthProvider | None:
-    if target.username is None:
-        return None
-    return PlainTextAuthProvider(target.username, target.password or "")
-
-
-def _tls(target: OnlineTarget) -> ssl.SSLContext | None:
-    return None if target.ca_file is None else ssl.create_default_context(cafile=target.ca_file)
-
-
 def _is_news(record: logging.LogRecord) -> bool:
     # Batches over many partitions of one replica are what the push is made of; the server remarks on every one.
     return "Unlogged batch covering" not in record.getMessage()
-
-
-def _cause(error: BaseException) -> str:
-    if isinstance(error, NoHostAvailable):
-        return "; ".join(sorted({one_line(each) for each in error.errors.values()}))
-    return one_line(error)

@@ -59,6 +59,15 @@ def key_column(view: ServedView) -> str:
     return next(iter(view.keys)) if len(view.keys) == 1 else COMPOSITE_KEY
 
 
+def create_keyspace(keyspace: str, *, local_dc: str, replication_factor: int) -> str:
+    """Create a keyspace whose rows are kept so many times in one data centre."""
+    center = local_dc.replace("'", "''")
+    return (
+        f"CREATE KEYSPACE IF NOT EXISTS {quoted(keyspace)} WITH replication = "
+        f"{{'class': 'NetworkTopologyStrategy', '{center}': {int(replication_factor)}}}"
+    )
+
+
 def create_table(keyspace: str, view: ServedView) -> str:
     """Create a view version's table: the entity is the partition, rows inside are generations, newest first."""
     key_types = ", ".join(type_name(dtype) for dtype in view.keys.values())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from skewless.errors import ContractBroken, LeaseHeld, SkewlessError, StoreUnreachable, UsageError
+from skewless.errors import ConfigError, ContractBroken, LeaseHeld, SkewlessError, StoreUnreachable, UsageError
 
 
 class RevisionConflict(LeaseHeld):
@@ -35,7 +35,43 @@ class ClusterUnreachable(StoreUnreachable):
     def __init__(self, *, contact_points: Sequence[str], port: int, cause: str) -> None:
         super().__init__(
             f"Cassandra does not answer at {', '.join(contact_points)} port {port} ({cause}). "
-            "Check address, port and that the node runs (`skewless dev cassandra status` for the local one)."
+            "Check address, port, whether it wants TLS (ca_file), and that the node runs "
+            "(`skewless dev cassandra status` for the local one)."
+        )
+
+
+class LoginRefused(ConfigError):
+    """The cluster answers and does not let this role in."""
+
+    def __init__(self, *, contact_points: Sequence[str], port: int, username: str | None) -> None:
+        why = "it wants a role and a password, and none are set"
+        if username is not None:
+            why = f"there is no role {username!r} with this password that may log in"
+        super().__init__(
+            f"Cassandra at {', '.join(contact_points)} port {port} refused the login: {why}. "
+            "Set online.username, and online.password to a variable or a file that holds the right one."
+        )
+
+
+class CertificateRefused(ConfigError):
+    """Somebody answers who cannot prove to be the cluster."""
+
+    def __init__(self, *, contact_points: Sequence[str], port: int, cause: str) -> None:
+        super().__init__(
+            f"Whoever answers at {', '.join(contact_points)} port {port} is not proven to be the cluster ({cause}). "
+            "Check that ca_file holds the authority of its certificate, and that the certificate names the address, "
+            "or set tls_name to the name it holds. Nothing was sent."
+        )
+
+
+class PasswordNotSet(StoreUnreachable):
+    """A role has not got its password; the store's own words are left out, for they may repeat it."""
+
+    def __init__(self, *, role: str, cause: str) -> None:
+        super().__init__(
+            f"Cassandra did not set the password of role '{role}' ({cause}). "
+            "Check that the role that you log in with may alter roles, and try again after some seconds: "
+            "a role's password may be changed once in five."
         )
 
 
@@ -64,7 +100,7 @@ class ServiceUnknown(UsageError):
 
     def __init__(self, *, service: str, known: Sequence[str]) -> None:
         super().__init__(
-            f"There is no feature service '{service}' in this project; it serves: {', '.join(known) or 'none'}. "
+            f"There is no feature service {service!r} in this project; it serves: {', '.join(known) or 'none'}. "
             "Correct the name, or run `skewless apply` for a new service."
         )
 

@@ -14,6 +14,7 @@ _POINTERS = "frozen<map<text, frozen<tuple<text, bigint, bigint>>>>"
 _REVISION = f"visible_from_us bigint, views {_POINTERS}, kind text, run_id text"
 _SCHEMA_TIMEOUT_S = 30.0
 _RETRIES = 4
+_KEYSPACE = "SELECT keyspace_name FROM system_schema.keyspaces WHERE keyspace_name = %s"
 
 _PROJECT_TABLES = (
     # One row per project, changed only by compare-and-set; `attempt` tells equal-looking contenders apart.
@@ -33,16 +34,17 @@ _PROJECT_TABLES = (
 def ensure_keyspace(session: Any, keyspace: str, *, local_dc: str = "datacenter1", replication_factor: int = 1) -> None:
     """Create the keyspace when it is missing; an existing one keeps its replication.
 
+    Where it exists, a role without rights outside of it is enough.
+
     Raises:
         TryAgainLater: The nodes do not agree on the schema.
         StoreRefused: The role may not create it.
     """
-    center = local_dc.replace("'", "''")
-    _define(
-        session,
-        f"CREATE KEYSPACE IF NOT EXISTS {cql.quoted(keyspace)} WITH replication = "
-        f"{{'class': 'NetworkTopologyStrategy', '{center}': {int(replication_factor)}}}",
-    )
+    statement = cql.create_keyspace(keyspace, local_dc=local_dc, replication_factor=replication_factor)
+    # To create it if it does not exist would need the right to create any keyspace, also where it does.
+    known = patiently(lambda: session.execute(_KEYSPACE, (keyspace,)), operation="read the schema", retries=_RETRIES)
+    if known.one() is None:
+        _define(session, statement)
 
 
 def ensure_project_tables(session: Any, keyspace: str) -> None:

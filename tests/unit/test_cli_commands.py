@@ -370,3 +370,19 @@ def test_the_node_of_an_environment_that_has_none_is_refused(monkeypatch, capsys
 def test_the_state_of_the_node_is_told_without_starting_it(capsys):
     assert skewless("dev", "cassandra", "status", "--json") == 0
     assert json.loads(capsys.readouterr().out)["running"] is False
+
+
+def test_roles_are_printed_as_statements_without_a_password_and_nothing_is_run(project, capsys, monkeypatch):
+    monkeypatch.setenv("SKEWLESS_CASSANDRA_PASSWORD", "hush")
+    assert skewless("roles", "--env", "prod") == 0
+    told = capsys.readouterr().out
+    lines = [line for line in told.splitlines() if not line.startswith("--")]
+    assert lines[0].startswith('CREATE KEYSPACE IF NOT EXISTS "skewless_shop" WITH replication = ')
+    assert 'GRANT SELECT ON KEYSPACE "skewless_shop" TO "skewless_shop_read";' in lines
+    assert [line for line in lines if line.endswith('_read";')] == [
+        'GRANT SELECT ON KEYSPACE "skewless_shop" TO "skewless_shop_read";'
+    ]
+    assert all(line.endswith(";") for line in lines)
+    assert "hush" not in told
+    assert skewless("roles", "--env", "prod", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["roles"]["push"] == "skewless_shop_push"
