@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from types import TracebackType
 
 from skewless.core.vector import Status
 from skewless.online.reading import Question
@@ -63,13 +62,13 @@ class Watcher:
         self._failures: set[type[Exception]] = set()
 
     def watch(self, service: str, keys: int) -> Watch:
-        """Begin to watch a call; it is told when the block ends."""
+        """Begin to watch a call."""
         return Watch(self, service, keys)
 
-    def tell(self, call: Watch, error: BaseException | None) -> None:
-        """Tell of a call that has ended; a failure of the observer is logged once per kind, for calls are many."""
+    def tell(self, record: Callable[[], CallRecord]) -> None:
+        """Tell of a call that has ended; a failure is logged once per kind of exception, for calls are many."""
         try:
-            self._observer(call.record(error))
+            self._observer(record())
         except Exception as failure:
             if type(failure) not in self._failures:
                 self._failures.add(type(failure))
@@ -77,46 +76,39 @@ class Watcher:
 
 
 class Watch:
-    """A call that is going on."""
+    """A call that is going on; it ends in one of two ways."""
 
-    __slots__ = ("_began", "_keys", "_seen", "_service", "_watcher")
+    __slots__ = ("_began", "_keys", "_service", "_watcher")
 
     def __init__(self, watcher: Watcher, service: str, keys: int) -> None:
         self._watcher, self._service, self._keys = watcher, service, keys
-        self._seen: tuple[Question, Sequence[Sequence[Answer]], int, int] | None = None
         self._began = time.perf_counter()
 
-    def saw(self, asked: Question, answers: Sequence[Sequence[Answer]], *, retries: int, unanswered: int) -> None:
-        """Remember what the call will answer."""
-        self._seen = asked, answers, retries, unanswered
-
-    def record(self, error: BaseException | None) -> CallRecord:
-        """The call until now."""
+    def answered(self, asked: Question, answers: Sequence[Sequence[Answer]], *, retries: int, unanswered: int) -> None:
+        """The call answers."""
         seconds = time.perf_counter() - self._began
-        if error is not None or self._seen is None:
-            return CallRecord(self._service, self._keys, seconds, error=None if error is None else type(error).__name__)
-        asked, answers, retries, unanswered = self._seen
-        by_view = {view.view.name: column for view, column in zip(asked.plan.views, answers, strict=True)}
-        revision = asked.moment.revision
-        return CallRecord(
-            self._service,
-            self._keys,
-            seconds,
-            statuses={view: _counted(column) for view, column in by_view.items()},
-            age={view: _greatest_age(column) for view, column in by_view.items()},
-            revision=None if revision is None else revision.number,
-            unconfirmed=not asked.moment.is_confirmed,
-            retries=retries,
-            unanswered=unanswered,
-        )
 
-    def __enter__(self) -> Watch:
-        return self
+        def record() -> CallRecord:
+            by_view = {view.view.name: column for view, column in zip(asked.plan.views, answers, strict=True)}
+            revision = asked.moment.revision
+            return CallRecord(
+                self._service,
+                self._keys,
+                seconds,
+                statuses={view: _counted(column) for view, column in by_view.items()},
+                age={view: _greatest_age(column) for view, column in by_view.items()},
+                revision=None if revision is None else revision.number,
+                unconfirmed=not asked.moment.is_confirmed,
+                retries=retries,
+                unanswered=unanswered,
+            )
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._watcher.tell(self, error)
+        self._watcher.tell(record)
+
+    def failed(self, error: BaseException) -> None:
+        """The call raises."""
+        seconds = time.perf_counter() - self._began
+        self._watcher.tell(lambda: CallRecord(self._service, self._keys, seconds, error=type(error).__name__))
 
 
 def _counted(column: Sequence[Answer]) -> dict[Status, int]:

@@ -8,7 +8,6 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from typing import ClassVar
 
 from skewless.core.vector import FeatureVector
@@ -24,7 +23,6 @@ from skewless.online.service_plan import Answer
 from skewless.online.transport import Gather, Read
 
 Keys = Mapping[str, object]
-_UNWATCHED: AbstractContextManager[Watch | None] = nullcontext()
 
 
 class Reader(ABC):
@@ -104,7 +102,8 @@ class Reader(ABC):
     def _answered(
         self, service: str, keys: Sequence[Keys], deadline_ms: float | None, consistency: str | None
     ) -> tuple[Question, list[list[Answer]]]:
-        with self._watched(service, keys) as watch:
+        watch = None if self._watcher is None else self._watcher.watch(service, len(keys))
+        try:
             live = self._live()
             asked = self._asked(live, service, keys)
             done = threading.Lock()
@@ -114,11 +113,16 @@ class Reader(ABC):
                 live.transport.start([read for _, read in reads], gather)
                 done.acquire(timeout=max(gather.remaining(), 0.0))
             return asked, self._ended(live, asked, reads, gather, watch)
+        except BaseException as error:
+            if watch is not None:
+                watch.failed(error)
+            raise
 
     async def _aanswered(
         self, service: str, keys: Sequence[Keys], deadline_ms: float | None, consistency: str | None
     ) -> tuple[Question, list[list[Answer]]]:
-        with self._watched(service, keys) as watch:
+        watch = None if self._watcher is None else self._watcher.watch(service, len(keys))
+        try:
             live = await self._alive()
             if live.is_ready(service, self._moment(live).revision):
                 asked = self._asked(live, service, keys)
@@ -131,9 +135,10 @@ class Reader(ABC):
                 live.transport.start([read for _, read in reads], gather)
                 await asyncio.wait((done,), timeout=max(gather.remaining(), 0.0))
             return asked, self._ended(live, asked, reads, gather, watch)
-
-    def _watched(self, service: str, keys: Sequence[Keys]) -> AbstractContextManager[Watch | None]:
-        return _UNWATCHED if self._watcher is None else self._watcher.watch(service, len(keys))
+        except BaseException as error:
+            if watch is not None:
+                watch.failed(error)
+            raise
 
     def _asked(self, live: Live, service: str, keys: Sequence[Keys]) -> Question:
         if live.polls_before_calls and not self._is_pinned:
@@ -160,7 +165,7 @@ class Reader(ABC):
         if self._log is not None:
             self._log.record(asked, answers)
         if watch is not None:
-            watch.saw(asked, answers, retries=gather.retries, unanswered=unanswered)
+            watch.answered(asked, answers, retries=gather.retries, unanswered=unanswered)
         return answers
 
 

@@ -21,6 +21,7 @@ from skewless.online import OnlineClient
 from skewless.online.errors import BadKeys, ContractMismatch, ServiceUnknown
 from tests.online.shop import DAY, SECOND, T0, Shop
 from tests.online.slow import SlowTransport
+from tests.online.test_client_life import in_a_fork
 
 Ask = Callable[[httpx.AsyncClient], Awaitable[Any]]
 
@@ -266,6 +267,20 @@ def test_client_is_closed_when_the_service_ends(shop: Shop) -> None:
     served.get("/healthz")
     with pytest.raises(UsageError, match="closed"):
         served.client.get("svc", {"user_id": 1})
+
+
+@pytest.mark.filterwarnings("ignore:This process.*is multi-threaded:DeprecationWarning")
+def test_service_made_before_a_fork_serves_in_each_process_through_its_own_connection(shop: Shop) -> None:
+    spend(shop)
+    served = Served(shop)
+
+    def serve() -> None:
+        answer = served.get("/vector?service=svc&user_id=1")
+        assert (answer.status_code, answer.json()["values"]["spend:spend"]) == (200, 1.5)
+        assert sample(served.metrics.exposition().decode(), 'skewless_keys_total{service="svc"}') == 1
+
+    assert in_a_fork(serve) == 0
+    serve()
 
 
 def test_keys_come_as_text_of_every_type_that_a_key_may_have() -> None:
