@@ -19,6 +19,7 @@ class ServingSettings:
         contact_points: Cassandra's host names or addresses.
         project: Whose services are read.
         services: Those that are served; a closed list, for each is warmed up and is a label of metrics.
+        contracts: Service → contract hash that its model was trained on; others are read as they are at the start.
         port: Native protocol port.
         keyspace: Of the project; None means `skewless_<project>`.
         local_dc: Data centre whose replicas are asked.
@@ -33,6 +34,7 @@ class ServingSettings:
     contact_points: tuple[str, ...]
     project: str
     services: tuple[str, ...]
+    contracts: Mapping[str, str] = field(default_factory=dict, hash=False)
     port: int = 9042
     keyspace: str | None = None
     local_dc: str = "datacenter1"
@@ -85,6 +87,13 @@ def _words(text: str) -> tuple[str, ...]:
     return found
 
 
+def _pairs(text: str) -> dict[str, str]:
+    pairs = [word.partition("=") for word in _words(text)]
+    if not all(name and value for name, _, value in pairs):
+        raise ValueError("write it as service=hash, with commas between")
+    return {name: value for name, _, value in pairs}
+
+
 def _above_zero(text: str) -> float:
     number = float(text)
     if not 0 < number < float("inf"):
@@ -107,6 +116,7 @@ _PARSERS: Mapping[str, Callable[[str], object]] = {
     "contact_points": _words,
     "project": str,
     "services": _words,
+    "contracts": _pairs,
     "port": _count,
     "keyspace": str,
     "local_dc": str,
