@@ -9,11 +9,13 @@ from skewless.online.client import OnlineClient, PinnedClient
 from skewless.online.connection import OnlineTarget
 from skewless.online.explanation import Explanation
 from skewless.online.memory import MemoryStore
+from skewless.online.observer import CallRecord
 from skewless.online.options import ClientHealth, ClientOptions
 from skewless.online.served_log import ServedRecord
 from skewless.online.timeline_store import TimelineStore
 
 __all__ = [
+    "CallRecord",
     "ClientHealth",
     "ClientOptions",
     "Explanation",

@@ -216,8 +216,7 @@ class CassandraTransport:
             self._give_up(request, gather, error)
             return
         again = [_Request(request.number, request.read, [key], is_retry=True) for key in request.keys]
-        gather.opened(len(again))
-        gather.failed(request.number, (), Status.ERROR)
+        gather.retried(len(again))
         for single in again:
             self._send(single, gather)
 

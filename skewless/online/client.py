@@ -11,10 +11,12 @@ from datetime import timedelta
 from types import TracebackType
 
 from skewless.core.clock import Clock, SystemClock
+from skewless.core.dtypes import DType
 from skewless.online.cassandra_transport import CassandraTransport
 from skewless.online.connection import OnlineTarget
 from skewless.online.errors import BadRequest
 from skewless.online.live import Live
+from skewless.online.observer import Observer, Watcher
 from skewless.online.options import ClientHealth, ClientOptions
 from skewless.online.reader import Reader
 from skewless.online.reading import Moment
@@ -29,10 +31,11 @@ class OnlineClient(Reader):
         """Remember how to reach a store; nothing is opened before the first call."""
         self._open_transport = open_transport
         self._options = options or ClientOptions()
-        log = self._options.log
+        log, observer = self._options.log, self._options.observer
         super().__init__(
             deadline_ms=self._options.deadline_ms,
             log=None if log is None else ServedLog(log, self._options.log_share),
+            watcher=None if observer is None else Watcher(observer),
         )
         self._lives: dict[int, Live] = {}
         self._locks: dict[int, threading.Lock] = {}
@@ -58,6 +61,7 @@ class OnlineClient(Reader):
         deadline_ms: float = 50.0,
         log: Callable[[ServedRecord], None] | None = None,
         log_share: float = 0.01,
+        observer: Observer | None = None,
     ) -> OnlineClient:
         """Make a client of a Cassandra cluster; it connects at the first call, once per process.
 
@@ -81,6 +85,8 @@ class OnlineClient(Reader):
                 are outside of it (see `warmup`).
             log: Receives what was served.
             log_share: Share of the keys that is recorded, always the same ones.
+            observer: Is told of every call, in its caller's thread (for `aget` in the event loop): it should be quick.
+                What it raises changes no answer; it is logged, once per kind.
         """
         target = OnlineTarget(
             contact_points=(contact_points,) if isinstance(contact_points, str) else tuple(contact_points),
@@ -99,6 +105,7 @@ class OnlineClient(Reader):
             deadline_ms=deadline_ms,
             log=log,
             log_share=log_share,
+            observer=observer,
         )
         return cls(lambda: CassandraTransport(target, project, consistency=consistency), options)
 
@@ -109,7 +116,7 @@ class OnlineClient(Reader):
         Keep it short: rows older than the retained revisions are swept.
         """
         live = self._live()
-        yield PinnedClient(live, self._moment(live), self._deadline_ms, self._log)
+        yield PinnedClient(live, self._moment(live), self._deadline_ms, log=self._log, watcher=self._watcher)
 
     def refresh(self) -> None:
         """Look at the timeline and at the manifests in use now.
@@ -133,6 +140,11 @@ class OnlineClient(Reader):
         live = self._live()
         for service in live.transport.services() if services is None else services:
             live.plan(service, self._moment(live).revision)
+
+    def key_types(self, service: str) -> Mapping[str, DType]:
+        """The keys that a service is asked by: key column → type. Raises as `warmup` does."""
+        live = self._live()
+        return live.plan(service, self._moment(live).revision).key_types
 
     def health(self) -> ClientHealth:
         """How the client is."""
@@ -199,9 +211,11 @@ class PinnedClient(Reader):
 
     _is_pinned = True
 
-    def __init__(self, live: Live, moment: Moment, deadline_ms: float, log: ServedLog | None) -> None:
+    def __init__(
+        self, live: Live, moment: Moment, deadline_ms: float, *, log: ServedLog | None, watcher: Watcher | None
+    ) -> None:
         """Stand still at a moment."""
-        super().__init__(deadline_ms=deadline_ms, log=log)
+        super().__init__(deadline_ms=deadline_ms, log=log, watcher=watcher)
         self._held, self._pinned = live, moment
 
     @property

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from skewless.core.clock import Clock, SystemClock
+from skewless.online.observer import Observer
 from skewless.online.served_log import ServedRecord
 from skewless.online.transport import TransportHealth
 
@@ -23,6 +24,7 @@ class ClientOptions:
         deadline_ms: For a whole call, unless the call says otherwise.
         log: Receives what was served; None records nothing.
         log_share: Share of the keys that is recorded, always the same ones.
+        observer: Is told of every call, in its caller's thread; None costs nothing.
     """
 
     clock: Clock = field(default_factory=SystemClock)
@@ -31,6 +33,7 @@ class ClientOptions:
     deadline_ms: float = 50.0
     log: Callable[[ServedRecord], None] | None = None
     log_share: float = 0.01
+    observer: Observer | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from skewless.online.connection import consistency_level
 from skewless.online.errors import BadRequest
 from skewless.online.explanation import Explanation, explanation
 from skewless.online.live import Live
+from skewless.online.observer import Watch, Watcher
 from skewless.online.reading import Moment, Question, question
 from skewless.online.served_log import ServedLog
 from skewless.online.service_plan import Answer
@@ -29,9 +30,10 @@ class Reader(ABC):
 
     _is_pinned: ClassVar[bool] = False
 
-    def __init__(self, *, deadline_ms: float, log: ServedLog | None) -> None:
+    def __init__(self, *, deadline_ms: float, log: ServedLog | None, watcher: Watcher | None) -> None:
         self._deadline_ms = _checked_deadline(deadline_ms)
         self._log = log
+        self._watcher = watcher
 
     @abstractmethod
     def _live(self) -> Live:
@@ -100,33 +102,43 @@ class Reader(ABC):
     def _answered(
         self, service: str, keys: Sequence[Keys], deadline_ms: float | None, consistency: str | None
     ) -> tuple[Question, list[list[Answer]]]:
-        live = self._live()
-        asked = self._asked(live, service, keys)
-        done = threading.Lock()
-        done.acquire()
-        gather, reads = self._gather(asked, deadline_ms, consistency, done.release)
-        if reads:
-            live.transport.start([read for _, read in reads], gather)
-            done.acquire(timeout=max(gather.remaining(), 0.0))
-        live.unanswered += gather.close()
-        return self._recorded(asked, asked.answers(reads, gather))
+        watch = None if self._watcher is None else self._watcher.watch(service, len(keys))
+        try:
+            live = self._live()
+            asked = self._asked(live, service, keys)
+            done = threading.Lock()
+            done.acquire()
+            gather, reads = self._gather(asked, deadline_ms, consistency, done.release)
+            if reads:
+                live.transport.start([read for _, read in reads], gather)
+                done.acquire(timeout=max(gather.remaining(), 0.0))
+            return asked, self._ended(live, asked, reads, gather, watch)
+        except BaseException as error:
+            if watch is not None:
+                watch.failed(error)
+            raise
 
     async def _aanswered(
         self, service: str, keys: Sequence[Keys], deadline_ms: float | None, consistency: str | None
     ) -> tuple[Question, list[list[Answer]]]:
-        live = await self._alive()
-        if live.is_ready(service, self._moment(live).revision):
-            asked = self._asked(live, service, keys)
-        else:
-            asked = await asyncio.to_thread(self._asked, live, service, keys)
-        loop = asyncio.get_running_loop()
-        done: asyncio.Future[None] = loop.create_future()
-        gather, reads = self._gather(asked, deadline_ms, consistency, _signal(loop, done))
-        if reads:
-            live.transport.start([read for _, read in reads], gather)
-            await asyncio.wait((done,), timeout=max(gather.remaining(), 0.0))
-        live.unanswered += gather.close()
-        return self._recorded(asked, asked.answers(reads, gather))
+        watch = None if self._watcher is None else self._watcher.watch(service, len(keys))
+        try:
+            live = await self._alive()
+            if live.is_ready(service, self._moment(live).revision):
+                asked = self._asked(live, service, keys)
+            else:
+                asked = await asyncio.to_thread(self._asked, live, service, keys)
+            loop = asyncio.get_running_loop()
+            done: asyncio.Future[None] = loop.create_future()
+            gather, reads = self._gather(asked, deadline_ms, consistency, _signal(loop, done))
+            if reads:
+                live.transport.start([read for _, read in reads], gather)
+                await asyncio.wait((done,), timeout=max(gather.remaining(), 0.0))
+            return asked, self._ended(live, asked, reads, gather, watch)
+        except BaseException as error:
+            if watch is not None:
+                watch.failed(error)
+            raise
 
     def _asked(self, live: Live, service: str, keys: Sequence[Keys]) -> Question:
         if live.polls_before_calls and not self._is_pinned:
@@ -144,10 +156,17 @@ class Reader(ABC):
         deadline = time.monotonic() + milliseconds / 1000
         return Gather(len(reads), deadline=deadline, on_done=on_done, consistency=consistency), reads
 
-    def _recorded(self, asked: Question, answers: list[list[Answer]]) -> tuple[Question, list[list[Answer]]]:
+    def _ended(
+        self, live: Live, asked: Question, reads: Sequence[tuple[int, Read]], gather: Gather, watch: Watch | None
+    ) -> list[list[Answer]]:
+        unanswered = gather.close()
+        live.unanswered += unanswered
+        answers = asked.answers(reads, gather)
         if self._log is not None:
             self._log.record(asked, answers)
-        return asked, answers
+        if watch is not None:
+            watch.answered(asked, answers, retries=gather.retries, unanswered=unanswered)
+        return answers
 
 
 def _checked_deadline(milliseconds: float) -> float:

@@ -64,7 +64,18 @@ class Gather:
     A transport opens as many requests as it will send and ends each exactly once; the last end is the signal.
     """
 
-    __slots__ = ("_lock", "_on_done", "_open", "consistency", "deadline", "failures", "is_closed", "late", "rows")
+    __slots__ = (
+        "_lock",
+        "_on_done",
+        "_open",
+        "consistency",
+        "deadline",
+        "failures",
+        "is_closed",
+        "late",
+        "retries",
+        "rows",
+    )
 
     def __init__(
         self,
@@ -80,6 +91,7 @@ class Gather:
         self.consistency = consistency
         self.is_closed = False
         self.late = 0
+        self.retries = 0
         self._on_done = on_done
         self._open = 0
         self._lock = threading.Lock()
@@ -106,6 +118,13 @@ class Gather:
         with self._lock:
             if not self.is_closed:
                 self.failures[read].update(dict.fromkeys(keys, status))
+        self._ended()
+
+    def retried(self, requests: int) -> None:
+        """End a request that failed, before others are sent in its place."""
+        with self._lock:
+            self._open += requests
+            self.retries += requests
         self._ended()
 
     def close(self) -> int:

@@ -9,11 +9,22 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+
+
+def noticed(names: dict[str, Any]) -> list[str]:
+    """What the serving page's observer keeps of a call with old values and of one without."""
+    record, status = names["CallRecord"], names["Status"]
+    names["notice"](record("churn_v1", 1, 0.05, {"spend": {status.EXPIRED: 2}}, retries=3))
+    names["notice"](record("churn_v1", 1, 0.05, {"spend": {status.PRESENT: 2}}))
+    return names["worth_a_look"]
+
+
 #: Page → what holds of the names that its snippets leave.
 MADE = {
     "first-feature.md": lambda names: (
         [one.dtype.kind for one in names["household_coupons"].features] == ["int64", "int64"]
     ),
+    "serving.md": lambda names: noticed(names) == ["churn_v1: 50 ms, 2 expired, 3 sent again, answered"],
     # what it reads is read in tests/flows/test_write_training_set.py
     "training-sets.md": lambda names: callable(names["read_pandas"]) and callable(names["read_arrays"]),
     "windows-at-label-times.md": lambda names: (
@@ -33,10 +44,11 @@ def test_guide_snippets_run_in_their_order(page: Path) -> None:
     assert MADE[page.name](names)
 
 
-@pytest.mark.parametrize("document", ["README.md", "ARCHITECTURE.md"])
+@pytest.mark.parametrize("document", ["README.md", "ARCHITECTURE.md", "docs/guide/serving.md"])
 def test_document_links_lead_to_files_that_exist(document: str) -> None:
     targets = re.findall(r"\]\(([^)#]+)\)", (ROOT / document).read_text())
-    assert [target for target in targets if not (ROOT / target).exists()] == []
+    folder = (ROOT / document).parent
+    assert [target for target in targets if not (folder / target).exists()] == []
 
 
 def test_adrs_stay_short() -> None:

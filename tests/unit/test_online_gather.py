@@ -43,3 +43,14 @@ def test_gather_closed_at_the_deadline_drops_and_counts_what_comes_late() -> Non
     collected.arrived(0, [(2,)], {(2,): (5, 6, None, 1.0)})
     collected.failed(1, [(3,)], Status.ERROR)
     assert (collected.rows, collected.failures, collected.late) == ([{(1,): None}, {}], [{}, {}], 2)
+
+
+def test_gather_retried_request_is_ended_by_those_sent_in_its_place_and_counted() -> None:
+    ended: list[int] = []
+    collected = gather(ended)
+    collected.opened(1)
+    collected.retried(2)
+    collected.arrived(0, [(1,)], {})
+    assert ended == []
+    collected.arrived(0, [(2,)], {})
+    assert (ended, collected.retries, collected.failures) == ([1], 2, [{}, {}])
