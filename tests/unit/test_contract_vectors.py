@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from typing import Any
@@ -15,11 +16,11 @@ from contract_cases.statuses import Case, OracleDisagrees, status_cases
 
 from skewless.core.clock import ManualClock
 from skewless.core.dtypes import DType, Int64, parse_dtype
-from skewless.core.serving import ServedView
+from skewless.core.serving import ServedView, ServingManifest
 from skewless.core.timeline import Revision
 from skewless.core.vector import Status
 from skewless.errors import StoreUnreachable
-from skewless.online import cql
+from skewless.online import cql, schema
 from skewless.online.codec import checked_part, decoder, encoder, key_from_driver, partition_bytes
 from skewless.online.follower import TimelineFollower
 from skewless.online.memory import MemoryStore
@@ -170,3 +171,44 @@ def test_timeline_of_the_vectors_is_followed_by_our_client(case: dict[str, Any])
         found = follower.at(clock.now_us())
         told = {"in_force": None if found is None else str(found.number), "unconfirmed": not follower.is_confirmed()}
         assert told == step["expected"], step
+
+
+def test_page_shows_the_reads_that_the_vectors_have_for_its_manifest() -> None:
+    page = PAGE.read_text()
+    (case,) = [case for case in VECTORS["statements"] if case["table"] == manifest_of_the_page().views[0].table]
+    assert f"    {case['one']}\n" in page
+    assert f"    {case['many']}\n" in page
+
+
+def test_page_shows_a_manifest_that_our_client_reads_and_writes_alike() -> None:
+    text = re.findall(r"```json\n(.*?)```", PAGE.read_text(), flags=re.DOTALL)[0]
+    assert json.loads(manifest_of_the_page().to_json()) == json.loads(text)
+
+
+def test_page_maps_every_type_of_the_vectors_to_its_column() -> None:
+    section = PAGE.read_text().partition("## Values")[2].partition("\n## ")[0]
+    rows = dict(re.findall(r"^\| `(\w+)(?:<[\w,]+>)?` \| `([a-z]+)", section, re.MULTILINE))
+    assert rows == {case["type"].partition("<")[0]: case["cql_type"].partition("<")[0] for case in VECTORS["values"]}
+
+
+def test_page_decides_between_all_statuses() -> None:
+    decided = re.findall(r"^\| \d \| .* \| ([A-Z_]+) \|", PAGE.read_text(), re.MULTILINE)
+    assert set(decided) == {status.value for status in Status}
+
+
+def test_page_names_columns_that_the_tables_have() -> None:
+    defined = {text.partition(" ")[0]: text for text in schema._PROJECT_TABLES}
+    told = dict(re.findall(r"^\| `(\w+)` \| `project`[^|]* \| ([^|]+) \|$", PAGE.read_text(), re.MULTILINE))
+    assert told.keys() == defined.keys()
+    for table, columns in told.items():
+        names = re.findall(r"`(\w+)`", columns)
+        assert [name for name in names if not re.search(rf"\b{name} \w", defined[table])] == []
+
+
+def test_page_links_lead_to_files_that_exist() -> None:
+    targets = re.findall(r"\]\(([^)#]+)\)", PAGE.read_text())
+    assert [target for target in targets if not (PAGE.parent / target).exists()] == []
+
+
+def manifest_of_the_page() -> ServingManifest:
+    return ServingManifest.from_json(re.findall(r"```json\n(.*?)```", PAGE.read_text(), flags=re.DOTALL)[0])
