@@ -1,0 +1,3 @@
+module skewless.example/online
+
+go 1.21
