@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from skewless.node.cassandra import CassandraNode, Endpoint, NodeStatus
+from skewless.node.templates import Member
 
-__all__ = ["CassandraNode", "Endpoint", "NodeStatus"]
+__all__ = ["CassandraNode", "Endpoint", "Member", "NodeStatus"]
