@@ -133,13 +133,13 @@ class TimelineStore:
 
     def _later_than_stored_us(self, manifest: ServingManifest) -> int:
         """A write time that wins over what is stored, also when that was written by a clock that was ahead."""
-        held = [self._session.cluster.timestamp_generator()]
+        held = [int(self._session.cluster.timestamp_generator())]
         of_a_service, of_a_contract = "project = ? AND service = ?", "project = ? AND service = ? AND contract_hash = ?"
         cells = (self._project, manifest.service, manifest.contract_hash)
         for table, where in ((self._serving, of_a_service), (self._contracts, of_a_contract)):
             statement = f"SELECT WRITETIME(manifest) FROM {table} WHERE {where}"
             rows = self._execute(statement, cells[: where.count("?")], "read a manifest")
-            held += [row[0] + 1 for row in rows]
+            held += [int(row[0]) + 1 for row in rows]
         return max(held)
 
     def _settle(self, revision: Revision, attempt: uuid.UUID, head: _Head | None) -> None:
