@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from skewless.node.cassandra import CassandraNode, Endpoint, NodeStatus
-from skewless.node.templates import NodeSecurity, NodeTls
+from skewless.node.templates import Member, NodeSecurity, NodeTls
 
-__all__ = ["CassandraNode", "Endpoint", "NodeSecurity", "NodeStatus", "NodeTls"]
+__all__ = ["CassandraNode", "Endpoint", "Member", "NodeSecurity", "NodeStatus", "NodeTls"]

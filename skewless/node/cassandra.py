@@ -24,7 +24,17 @@ from skewless.config.settings import Settings
 from skewless.node.errors import JarsMissing, JavaMissing, NodeDidNotStart, PortTaken, TooLittleMemory
 from skewless.node.machine import available_mb, free_port, is_answering, is_free
 from skewless.node.process import end, is_running, spawn, wait_until
-from skewless.node.templates import LOOPBACK, Layout, NodeSecurity, cassandra_yaml, java_command, logback_xml
+from skewless.node.templates import (
+    LOOPBACK,
+    Layout,
+    Member,
+    NodeSecurity,
+    cassandra_yaml,
+    java_command,
+    logback_xml,
+    member_yaml,
+    rack_properties,
+)
 
 #: Role and password that every empty node begins with.
 _FIRST_ROLE: Final = ("cassandra", "cassandra")
@@ -67,6 +77,7 @@ class CassandraNode:
         die_with_parent: The node ends with the process that starts it, even when that one is killed. To be used
             from the main thread: the kernel watches the thread that starts it.
         patience: How long a start may take.
+        member: Its place in a cluster, for tests of failures; None: it is alone on 127.0.0.1. A member wants a port.
     """
 
     def __init__(  # noqa: PLR0913 -- all but two are options with a default
@@ -80,6 +91,7 @@ class CassandraNode:
         security: NodeSecurity | None = None,
         die_with_parent: bool = False,
         patience: timedelta = timedelta(seconds=60),
+        member: Member | None = None,
     ) -> None:
         self._layout = Layout(folder.absolute())
         self._jars = jars
@@ -89,6 +101,8 @@ class CassandraNode:
         self._security = security or NodeSecurity()
         self._die_with_parent = die_with_parent
         self._patience = patience
+        self._member = member
+        self._host = LOOPBACK if member is None else member.address
 
     @classmethod
     def of(cls, settings: Settings, *, die_with_parent: bool = False) -> CassandraNode:
@@ -141,9 +155,9 @@ class CassandraNode:
         running = pid is not None and is_running(pid, self._layout.storage_option)
         return NodeStatus(
             running=running,
-            ready=running and port is not None and is_answering(port),
+            ready=running and port is not None and is_answering(port, self._host),
             pid=pid if running else None,
-            endpoint=Endpoint(LOOPBACK, port) if port else None,
+            endpoint=Endpoint(self._host, port) if port else None,
             folder=self._layout.folder,
         )
 
@@ -180,12 +194,20 @@ class CassandraNode:
     def _choose_ports(self) -> tuple[int, int]:
         # the threads of a killed node hold its ports for a moment longer than it seems to live
         grace = timedelta(seconds=5 if self._layout.pid.exists() else 0)
-        if self._port is not None and not wait_until(lambda: is_free(self._port or 0), grace):
-            raise PortTaken(self._port)
+        if self._port is not None and not wait_until(lambda: is_free(self._port or 0, self._host), grace):
+            raise PortTaken(self._port, self._host)
+        if self._member is not None:
+            return self._of_a_member(self._member, grace)
         native, storage = self._remembered_ports()
         native = self._port or self._kept(native, grace) or free_port(self._layout.folder)
         kept = self._kept(storage, grace) if storage != native else None
         return native, kept or free_port(self._layout.folder, avoid=native)
+
+    def _of_a_member(self, member: Member, grace: timedelta) -> tuple[int, int]:
+        # the others of its cluster know the port between nodes, so that another one would be no use
+        if not wait_until(lambda: is_free(member.storage_port, member.address), grace):
+            raise PortTaken(member.storage_port, member.address)
+        return self._port or free_port(self._layout.folder, avoid=member.storage_port), member.storage_port
 
     @staticmethod
     def _kept(port: int | None, grace: timedelta) -> int | None:
@@ -197,14 +219,19 @@ class CassandraNode:
         for folder in (layout.logs, layout.tmp):
             folder.mkdir(parents=True, exist_ok=True)
         layout.log.unlink(missing_ok=True)
-        yaml = cassandra_yaml(port=native, storage_port=storage, security=self._security)
+        member, security = self._member, self._security
+        if member is None:
+            yaml = cassandra_yaml(port=native, storage_port=storage, security=security)
+        else:
+            yaml = member_yaml(member, port=native, security=security)
+            layout.rack.write_text(rack_properties(member), encoding="utf-8")
         # it may hold the password of a keystore
         layout.yaml.touch(mode=0o600)
         layout.yaml.chmod(0o600)
         layout.yaml.write_text(yaml, encoding="utf-8")
         layout.logback.write_text(logback_xml(), encoding="utf-8")
         self._layout.ports.write_text(json.dumps({"native": native, "storage": storage}), encoding="ascii")
-        command = java_command(layout, java_home=self._java_home, jars=self._jars, heap_mb=self._heap_mb)
+        command = java_command(layout, java_home=self._java_home, jars=self._jars, heap_mb=self._heap_mb, member=member)
         pid = spawn(command, folder=layout.folder, console=layout.console, die_with_parent=self._die_with_parent)
         self._layout.pid.write_text(str(pid), encoding="ascii")
 

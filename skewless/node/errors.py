@@ -33,9 +33,9 @@ class JarsMissing(NodeNotInstalled):
 class PortTaken(TryAgainLater):
     """Somebody else listens on the port that was asked for."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, host: str = "127.0.0.1") -> None:
         super().__init__(
-            f"Port {port} of 127.0.0.1 is taken by another process, so the local Cassandra node cannot listen there. "
+            f"Port {port} of {host} is taken by another process, so the local Cassandra node cannot listen there. "
             f"Stop that process, or set online.port to another port, or to 0 to have a free one chosen."
         )
 

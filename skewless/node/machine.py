@@ -14,21 +14,21 @@ from skewless.node.templates import LOOPBACK
 _FIRST, _COUNT = 20_000, 10_000
 
 
-def is_free(port: int) -> bool:
-    """True when nobody listens on the port of 127.0.0.1."""
+def is_free(port: int, host: str = LOOPBACK) -> bool:
+    """True when nobody listens on the port of an address of this machine."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((LOOPBACK, port))
+            probe.bind((host, port))
         except OSError:
             return False
     return True
 
 
-def is_answering(port: int) -> bool:
-    """True when somebody accepts connections on the port of 127.0.0.1."""
+def is_answering(port: int, host: str = LOOPBACK) -> bool:
+    """True when somebody accepts connections on the port of an address of this machine."""
     try:
-        with socket.create_connection((LOOPBACK, port), timeout=1):
+        with socket.create_connection((host, port), timeout=1):
             return True
     except OSError:
         return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -71,6 +72,27 @@ class NodeSecurity:
 
 
 @dataclass(frozen=True, slots=True)
+class Member:
+    """A node's place in a cluster of several on one machine; without one a node is alone on 127.0.0.1.
+
+    Attributes:
+        address: Of loopback, its own: 127.0.0.2.
+        seed: The address that a new node asks for the others.
+        storage_port: Between nodes; the same for all of a cluster.
+        token: Where its range of the ring ends; each node has another one.
+        data_center: Its data centre.
+        settings: Further lines of `cassandra.yaml`, by name; they win.
+    """
+
+    address: str
+    seed: str
+    storage_port: int
+    token: int
+    data_center: str = "datacenter1"
+    settings: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Layout:
     """Where a node's files are."""
 
@@ -120,6 +142,11 @@ class Layout:
     def data(self) -> Path:
         """Its tables; made by its first start."""
         return self.folder / "data"
+
+    @property
+    def rack(self) -> Path:
+        """Data centre and rack of a member of a cluster."""
+        return self.folder / "cassandra-rackdc.properties"
 
     @property
     def storage_option(self) -> str:
@@ -199,6 +226,28 @@ client_encryption_options:
 """
 
 
+def member_yaml(member: Member, *, port: int, security: NodeSecurity) -> str:
+    """The configuration of one node of a cluster: that of a single node, but for its place and its settings."""
+    changes = {
+        "endpoint_snitch": "GossipingPropertyFileSnitch",
+        "initial_token": f'"{member.token}"',
+        "listen_address": member.address,
+        "rpc_address": member.address,
+        # a dead node is to be noticed within seconds
+        "phi_convict_threshold": "5",
+        **member.settings,
+    }
+    alone = cassandra_yaml(port=port, storage_port=member.storage_port, security=security)
+    lines = [line for line in alone.splitlines() if line.partition(":")[0] not in changes]
+    lines += [f"{name}: {value}" for name, value in changes.items()]
+    return "\n".join(lines).replace(f"{LOOPBACK}:{member.storage_port}", f"{member.seed}:{member.storage_port}") + "\n"
+
+
+def rack_properties(member: Member) -> str:
+    """Where a member of a cluster stands."""
+    return f"dc={member.data_center}\nrack=rack1\n"
+
+
 def logback_xml() -> str:
     """One bounded log file, nothing on the console."""
     return """\
@@ -220,7 +269,9 @@ def logback_xml() -> str:
 """
 
 
-def java_command(layout: Layout, *, java_home: Path, jars: Path, heap_mb: int) -> list[str]:
+def java_command(
+    layout: Layout, *, java_home: Path, jars: Path, heap_mb: int, member: Member | None = None
+) -> list[str]:
     """The whole command line of the node's process."""
     memory = [f"-Xms{min(64, heap_mb)}m", f"-Xmx{heap_mb}m", "-Xss512k", "-XX:MaxDirectMemorySize=256m"]
     machine = ["-XX:+UseSerialGC", "-XX:+ExitOnOutOfMemoryError", "-XX:+PerfDisableSharedMem"]
@@ -239,7 +290,8 @@ def java_command(layout: Layout, *, java_home: Path, jars: Path, heap_mb: int) -
         f"-Dcassandra.{option}"
         for option in (
             "skip_wait_for_gossip_to_settle=0",
-            "ring_delay_ms=1000",
+            # a new member gives up when it has not heard from the seed by then
+            f"ring_delay_ms={1000 if member is None else 10_000}",
             "superuser_setup_delay_ms=0",
             "role_password_update_min_interval_in_ms=0",
             "shutdown_announce_in_ms=0",
@@ -248,6 +300,9 @@ def java_command(layout: Layout, *, java_home: Path, jars: Path, heap_mb: int) -
             "libjemalloc=-",
         )
     ]
+    if member is not None:
+        places.append(f"-Dcassandra-rackdc.properties={layout.rack.as_uri()}")
+        waits += ["-Dcassandra.fd_initial_value_ms=1000", "-Dcassandra.fd_max_interval_ms=1000"]
     other = [
         "-Dcassandra-foreground=yes",
         "-Djava.net.preferIPv4Stack=true",

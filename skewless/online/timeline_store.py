@@ -119,9 +119,11 @@ class TimelineStore:
             TryAgainLater: Another process wrote the same service at the same moment.
         """
         text = manifest.to_json()
+        written_us = self._later_than_stored_us(manifest)
         for table in (self._contracts, self._serving):
-            statement = f"INSERT INTO {table} (project, service, contract_hash, manifest) VALUES (?, ?, ?, ?)"
-            cells = (self._project, manifest.service, manifest.contract_hash, text)
+            columns = "(project, service, contract_hash, manifest)"
+            statement = f"INSERT INTO {table} {columns} VALUES (?, ?, ?, ?) USING TIMESTAMP ?"
+            cells = (self._project, manifest.service, manifest.contract_hash, text, written_us)
             self._execute(statement, cells, "store a manifest")
         if self.read_serving(manifest.service) != ServingManifest.from_json(text):
             message = f"Another process wrote the manifest of '{manifest.service}' meanwhile. Apply again to see which."
@@ -156,6 +158,17 @@ class TimelineStore:
         """The store's own clock, in microseconds, exact to a millisecond."""
         rows = self._execute("SELECT toUnixTimestamp(now()) FROM system.local", (), "read the server's clock")
         return _millis(rows[0][0]) * 1000
+
+    def _later_than_stored_us(self, manifest: ServingManifest) -> int:
+        """A write time that wins over what is stored, also when that was written by a clock that was ahead."""
+        held = [int(self._session.cluster.timestamp_generator())]
+        of_a_service, of_a_contract = "project = ? AND service = ?", "project = ? AND service = ? AND contract_hash = ?"
+        cells = (self._project, manifest.service, manifest.contract_hash)
+        for table, where in ((self._serving, of_a_service), (self._contracts, of_a_contract)):
+            statement = f"SELECT WRITETIME(manifest) FROM {table} WHERE {where}"
+            rows = self._execute(statement, cells[: where.count("?")], "read a manifest")
+            held += [int(row[0]) + 1 for row in rows]
+        return max(held)
 
     def _settle(self, revision: Revision, attempt: uuid.UUID, head: _Head | None) -> None:
         statement, values = self._swap(revision, attempt, head)
