@@ -111,7 +111,10 @@ def _refill(desk: Desk, views: Sequence[str], now: str | None) -> None:
     rows = [[desk.shop.definitions.short(view), f"{count:,}"] for view, count in found.rows.items()]
     did = "The timeline was restored. " if found.is_restored else ""
     readable = f"Revisions {found.oldest} to {found.revision} can be read."
-    desk.show(found.to_json(), [Table(("view", "rows"), rows), f"{did}{readable} {found.seconds:.1f} s."])
+    told: list[Part] = [Table(("view", "rows"), rows), f"{did}{readable} {found.seconds:.1f} s."]
+    if found.left_out:
+        told.append(f"Not sent, because they are not defined any longer: {', '.join(found.left_out)}.")
+    desk.show(found.to_json(), told)
 
 
 def publish(desk: Desk, views: Views = None, now: Now = None) -> None:

@@ -31,6 +31,7 @@ class Refilled:
         oldest: The oldest one that can be rolled back to.
         is_restored: True when the store had no timeline, and got it back.
         rows: `name@version` → rows that were sent and read back.
+        left_out: What the current revision names beside them: versions of views that are not defined any longer.
         seconds: Real time that it took.
     """
 
@@ -38,6 +39,7 @@ class Refilled:
     oldest: int
     is_restored: bool
     rows: Mapping[str, int]
+    left_out: tuple[str, ...]
     seconds: float
 
     def to_json(self) -> dict[str, Any]:
@@ -81,8 +83,8 @@ def refill(shop: Workshop) -> Refilled:
         is_restored = shop.online.timeline.read() is None
         if is_restored:
             shop.online.timeline.restore(timeline.revisions)
-    numbers = [one.number for one in kept.revisions]
-    return Refilled(numbers[-1], numbers[0], is_restored, rows, round(perf_counter() - begun, 3))
+    numbers, left_out = [one.number for one in kept.revisions], tuple(sorted({*timeline.head.views} - {*rows}))
+    return Refilled(numbers[-1], numbers[0], is_restored, rows, left_out, round(perf_counter() - begun, 3))
 
 
 def _refilled(
