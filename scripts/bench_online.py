@@ -23,16 +23,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import subprocess
 import sys
 import tempfile
-from datetime import datetime, timezone
-from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 
+from measuring import machine
 from online_bench.lab import Lab, bytes_per_row, laboratory
 from online_bench.load import at_rate
 from online_bench.peer import Void, feast
@@ -127,16 +124,6 @@ def _tell(what: str, figures: object) -> None:
     print(f"{what}: {json.dumps(figures)}", file=sys.stderr)
 
 
-def machine() -> Figures:
-    """What the figures depend on."""
-    drivers = {name: version(name) for name in ("cassandra-driver",)}
-    return {
-        "date": datetime.now(timezone.utc).date().isoformat(),
-        "cores": os.cpu_count(),
-        "versions": {"python": platform.python_version(), **drivers},
-    }
-
-
 def parsed() -> argparse.Namespace:
     """What to measure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -162,7 +149,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as made:
         folder = Path(made)
         with laboratory(settings, folder / "node", entities=options.entities) as lab:
-            told = {**measured(lab, options, folder), **machine(), "entities": options.entities}
+            told = {**measured(lab, options, folder), **machine(["cassandra-driver"]), "entities": options.entities}
         # what a node holds in memory reaches its disk when it ends
         told["bytes_per_row"] = bytes_per_row(folder / "node", lab)
     if options.json:

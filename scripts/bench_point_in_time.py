@@ -21,16 +21,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import sys
 import tempfile
 from collections.abc import Iterable
-from datetime import datetime, timezone
-from importlib.metadata import version
 from pathlib import Path
 
-from measuring import started
+from measuring import machine, started
 from point_in_time_bench.case import Case
 from point_in_time_bench.cases import CASES, Bench, of_revisions, of_sizes
 from point_in_time_bench.data import Drawn
@@ -94,17 +90,11 @@ def measured(cases: Iterable[tuple[str, Case]]) -> dict[str, Figures]:
     return found
 
 
-def machine(options: argparse.Namespace, installed: Installed) -> Figures:
+def circumstances(options: argparse.Namespace, installed: Installed) -> Figures:
     """What the figures depend on."""
-    spark = {name: version(name) for name in ("pyspark", "delta-spark")}
+    found = machine(["pyspark", "delta-spark"])
     others = {name: WANTED[name].split("==")[1] for name in options.peers if not installed.missing}
-    return {
-        "date": datetime.now(timezone.utc).date().isoformat(),
-        "cores": os.cpu_count(),
-        "memory_gb": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 30,
-        "spark_memory": options.memory,
-        "versions": {"python": platform.python_version(), **spark, **others},
-    }
+    return {**found, "spark_memory": options.memory, "versions": {**found["versions"], **others}}
 
 
 def all_of(bench: Bench) -> Figures:
@@ -141,7 +131,7 @@ def main() -> None:
     if options.json:
         print(
             json.dumps(
-                {**machine(options, installed), "rows": options.rows, "labels": options.labels, **found}, indent=2
+                {**circumstances(options, installed), "rows": options.rows, "labels": options.labels, **found}, indent=2
             )
         )
 

@@ -1,13 +1,27 @@
-"""Peak memory of a measured block: of Spark, and of the Python workers that it started."""
+"""What benches share: the peak memory of a measured block, Python workers included, and what figures depend on."""
 
 from __future__ import annotations
 
 import os
+import platform
 import threading
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from datetime import datetime, timezone
+from importlib.metadata import version
 from pathlib import Path
 from time import sleep
+from typing import Any
+
+
+def machine(packages: Iterable[str]) -> dict[str, Any]:
+    """What figures depend on: date, cores, memory, and the versions of Python and of some packages."""
+    return {
+        "date": datetime.now(timezone.utc).date().isoformat(),
+        "cores": os.cpu_count(),
+        "memory_gb": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 30,
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in packages}},
+    }
 
 
 def peak_of_children() -> AbstractContextManager[Callable[[], int]]:

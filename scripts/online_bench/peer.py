@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from peer_environment import last_line, python_of, why_missing
 
 from online_bench.lab import Lab
 
@@ -38,10 +39,10 @@ class Peer:
             self._process.stdin.write(f"{command}\n")
             self._process.stdin.flush()
         except BrokenPipeError:
-            raise Void(_last_line(self._log.read_text(errors="replace"))) from None
+            raise Void(last_line(self._log.read_text(errors="replace"))) from None
         answer = self._process.stdout.readline()
         if not answer:
-            raise Void(_last_line(self._log.read_text(errors="replace")))
+            raise Void(last_line(self._log.read_text(errors="replace")))
         told: dict[str, Any] = json.loads(answer)
         if "void" in told:
             raise Void(told["void"])
@@ -55,7 +56,9 @@ def feast(lab: Lab, home: Path, folder: Path) -> Iterator[Peer]:
     Raises:
         Void: It cannot be installed.
     """
-    python = _installed(home)
+    missing = why_missing(home, [WANTED])
+    if missing:
+        raise Void(missing)
     lab.session.execute(
         "CREATE KEYSPACE IF NOT EXISTS feast_bench WITH replication = "
         "{'class': 'NetworkTopologyStrategy', 'datacenter1': 1}"
@@ -67,7 +70,7 @@ def feast(lab: Lab, home: Path, folder: Path) -> Iterator[Peer]:
     ours = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     with log.open("w") as told:
         process = subprocess.Popen(
-            [str(python), str(Path(__file__).with_name("feast_peer.py")), str(job)],
+            [str(python_of(home)), str(Path(__file__).with_name("feast_peer.py")), str(job)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=told,
@@ -80,24 +83,3 @@ def feast(lab: Lab, home: Path, folder: Path) -> Iterator[Peer]:
     finally:
         process.kill()
         process.wait()
-
-
-def _installed(home: Path) -> Path:
-    python, stamp = home / "bin" / "python", home / "installed.txt"
-    if stamp.exists() and stamp.read_text(encoding="utf-8") == WANTED:
-        return python
-    print(f"installing {WANTED} beside the product, once", file=sys.stderr)
-    for command in (
-        [sys.executable, "-m", "venv", str(home)],
-        [str(python), "-m", "pip", "--quiet", "install", WANTED],
-    ):
-        done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
-        if done.returncode:
-            raise Void(f"not installed: {_last_line(done.stderr)}")
-    stamp.write_text(WANTED, encoding="utf-8")
-    return python
-
-
-def _last_line(text: str) -> str:
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1][:200] if lines else "no output"

@@ -7,7 +7,6 @@ import os
 import select
 import signal
 import subprocess
-import sys
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 from urllib.parse import unquote, urlparse
 
 import pyspark
+from peer_environment import last_line, python_of, why_missing
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -46,20 +46,7 @@ class Installed:
     @staticmethod
     def into(folder: Path) -> Installed:
         """Make the environment, unless the wanted versions are there already."""
-        python, stamp = folder / "bin" / "python", folder / "installed.json"
-        wanted = json.dumps([*WANTED.values(), _SPARK])
-        if stamp.exists() and stamp.read_text(encoding="utf-8") == wanted:
-            return Installed(python)
-        print(f"installing {', '.join(WANTED)} beside the product, once", file=sys.stderr)
-        for command in (
-            [sys.executable, "-m", "venv", str(folder)],
-            [str(python), "-m", "pip", "--quiet", "install", *WANTED.values(), _SPARK],
-        ):
-            done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
-            if done.returncode:
-                return Installed(python, missing=f"not installed: {_last_line(done.stderr)}")
-        stamp.write_text(wanted, encoding="utf-8")
-        return Installed(python)
+        return Installed(python_of(folder), why_missing(folder, [*WANTED.values(), _SPARK]))
 
 
 @dataclass(frozen=True)
@@ -143,7 +130,7 @@ class PeerMethod:
         try:
             return checksum(self.session.read.parquet(str(kept)).select(*(F.col(name) for name in self.job["columns"])))
         except PySparkException as failure:
-            raise Void(f"its rows cannot be read: {_last_line(str(failure))}") from failure
+            raise Void(f"its rows cannot be read: {last_line(str(failure))}") from failure
 
     def processes(self) -> tuple[int, ...]:
         """The store's."""
@@ -211,15 +198,10 @@ class PeerMethod:
         }
 
     def _failure(self) -> str:
-        return f"it failed: {_last_line((self.folder / 'log').read_text(encoding='utf-8', errors='replace'))}"
+        return f"it failed: {last_line((self.folder / 'log').read_text(encoding='utf-8', errors='replace'))}"
 
 
 def _files(table: DataFrame) -> dict[str, object]:
     """A Delta table's folder, and its live files."""
     files = sorted(unquote(urlparse(file).path) for file in table.inputFiles())
     return {"table": str(Path(files[0]).parent), "files": files}
-
-
-def _last_line(text: str) -> str:
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1][:200] if lines else "no output"

@@ -339,8 +339,11 @@ def test_push_role_writes_and_publishes_what_a_reader_then_sees(guarded: Guarded
 
 def test_ddl_role_makes_and_drops_tables_of_its_keyspace(guarded: Guarded) -> None:
     ddl = session_for(guarded.as_role("ddl"))
+    known = "SELECT table_name FROM system_schema.tables WHERE keyspace_name = %s AND table_name = %s"
     ensure_view_table(ddl, KEYSPACE, replace(VIEW, table="spend__v3"))
+    assert ddl.execute(known, (KEYSPACE, "spend__v3")).one() == ("spend__v3",)
     ddl.execute(f'DROP TABLE "{KEYSPACE}".spend__v3', timeout=30)
+    assert ddl.execute(known, (KEYSPACE, "spend__v3")).one() is None
 
 
 # ------------------------------------------------------------------------------------------------ who is warned
