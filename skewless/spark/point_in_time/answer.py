@@ -14,21 +14,20 @@ from skewless.spark.point_in_time.positions import AT, IS_ABSENT, IS_DELETED, IS
 from skewless.spark.point_in_time.told import told_field
 
 
-def answer(values: ViewValues, place: int, told: int, slots: Slots, *, as_served: bool) -> Column:
+def answer(values: ViewValues, place: int, slots: Slots, *, as_served: bool) -> Column:
     """The answer of one view to a spine row, as a struct.
 
     Args:
         values: The view; it is published.
-        place: Its number among those of its key set: of its winner and its slots.
-        told: Its number among all of the join: of what was told.
+        place: Its number among those of its key set.
         slots: Where features lie.
         as_served: False leaves eras and revisions out.
     """
     view, won = values.view, winner(place)
-    was_told = told_field(told, "generation").isNotNull() if as_served else F.lit(False)
+    was_told = told_field(place, "generation").isNotNull() if as_served else F.lit(False)
     is_simulated = F.col(AT).isNotNull() & ~was_told if as_served else F.lit(False)
     generation, through_us = (
-        F.coalesce(*((told_field(told, name),) if as_served else ()), F.lit(newest))
+        F.coalesce(*((told_field(place, name),) if as_served else ()), F.lit(newest))
         for name, newest in zip(("generation", "through_us"), _newest(values), strict=True)
     )
     instant_us = F.when(is_simulated, F.col(AT) - F.lit(view.delay_us)).otherwise(F.col(AT))
@@ -50,13 +49,13 @@ def answer(values: ViewValues, place: int, told: int, slots: Slots, *, as_served
         F.when(is_known, event_us).alias("event_us"),
         F.when(is_known, age_us).alias("age_us"),
         F.when(F.col(AT).isNotNull(), generation).alias("generation"),
-        (F.when(was_told, told_field(told, "revision")) if as_served else _nothing()).alias("revision"),
+        (F.when(was_told, told_field(place, "revision")) if as_served else _nothing()).alias("revision"),
         is_simulated.alias("is_simulated"),
         F.when(status == Status.PRESENT.value, features).alias("values"),
     )
 
 
-def unpublished(values: ViewValues, told: int, *, asks_nothing: Column, as_served: bool) -> Column:
+def unpublished(values: ViewValues, place: int, *, asks_nothing: Column, as_served: bool) -> Column:
     """The answer of a view that never was published."""
     status = F.when(asks_nothing, Status.NOT_FOUND.value).otherwise(Status.UNPUBLISHED.value)
     return F.struct(
@@ -64,7 +63,7 @@ def unpublished(values: ViewValues, told: int, *, asks_nothing: Column, as_serve
         _nothing().alias("event_us"),
         _nothing().alias("age_us"),
         _nothing().alias("generation"),
-        (told_field(told, "revision") if as_served else _nothing()).alias("revision"),
+        (told_field(place, "revision") if as_served else _nothing()).alias("revision"),
         F.lit(False).alias("is_simulated"),
         F.lit(None).cast(spark_schema(values.features)).alias("values"),
     )

@@ -25,7 +25,7 @@ _NONE_FREE = 63
 #: Bytes of Arrow data that one bucket may take.
 LIMIT = 1_500_000_000
 #: Rows of a bucket, and the fewest buckets.
-_ROWS, _FEWEST = 750_000, 2
+ROWS, _FEWEST = 750_000, 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ def _in_buckets(rows: DataFrame, keys: Sequence[str], apart: str | None, number:
 
 def buckets_of(rows: int) -> int:
     """Into how many buckets so many rows go."""
-    return max(_FEWEST, -(-rows // _ROWS))
+    return max(_FEWEST, -(-rows // ROWS))
 
 
 def bucket_of(keys: Sequence[str], number: int) -> Column:

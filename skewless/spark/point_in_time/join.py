@@ -17,7 +17,7 @@ from skewless.spark.point_in_time.positions import AT, LAST, ORDER, Slots, reads
 from skewless.spark.point_in_time.told import with_told
 from skewless.spark.point_in_time.using import WINDOW, Engine, Using, by_keys
 
-_SPINE, _CARRY, _APART = "_spine", "_carry", "_apart"
+_CARRY, _APART = "_carry", "_apart"
 #: So many rows without a key or time do not burden the task that has them all.
 _MANY = 50_000
 
@@ -52,44 +52,43 @@ def joined(
     """
     reach = using.reach or reach_of(spine, values, time_column)
     how = _How(as_served, using, reach)
-    time_us = F.unix_micros(F.col(f"`{time_column}`")).alias(AT)
-    placed = spine.select(F.struct("*").alias(_SPINE), time_us)
-    if how.as_served:
-        placed = with_told(placed, values, reach, at=AT)
-    numbered = {one.view.name: number for number, one in enumerate(values)}
+    spelled = {name: f"_spine_{place}" for place, name in enumerate(spine.columns)}
+    passed = (F.col(f"`{name}`").alias(one) for name, one in spelled.items())
+    placed = spine.select(*passed, F.unix_micros(F.col(f"`{time_column}`")).alias(AT))
     for group in by_keys(values):
-        placed = _with_group(placed, group, numbered, how)
-    return placed.select(f"{_SPINE}.*", *(F.col(_answer(name)).alias(name) for name in numbered))
+        placed = _with_group(placed, group, {name: spelled[name] for name in group[0].view.entity.key_names}, how)
+    given = (F.col(one).alias(name) for name, one in spelled.items())
+    return placed.select(*given, *(F.col(_answer(one.view.name)).alias(one.view.name) for one in values))
 
 
 def _answer(view: str) -> str:
     return f"_answer_{view}"
 
 
-def _with_group(placed: DataFrame, group: Sequence[ViewValues], numbered: Mapping[str, int], how: _How) -> DataFrame:
-    """Add the answers of the views of one key set."""
-    keys = [F.col(f"{_SPINE}.`{name}`") for name in group[0].view.entity.key_names]
+def _with_group(placed: DataFrame, group: Sequence[ViewValues], columns: Mapping[str, str], how: _How) -> DataFrame:
+    """Add the answers of the views of one key set, whose keys stand in these columns."""
+    keys = {name: F.col(column) for name, column in columns.items()}
     known, unknown = ([one for one in group if (one.newest is not None) is wanted] for wanted in (True, False))
     slots = Slots.of(known)
-    answers = {
-        one.view.name: unpublished(
-            one, numbered[one.view.name], asks_nothing=nameless([F.col(AT), *keys]), as_served=how.as_served
-        )
-        for one in unknown
-    }
-    answers |= {
-        one.view.name: answer(one, place, numbered[one.view.name], slots, as_served=how.as_served)
-        for place, one in enumerate(known)
-    }
     found = _found(placed, known, slots, keys=keys, how=how) if known else placed
+    if how.as_served:
+        # what was told depends on the time alone: it need not travel
+        found = with_told(found, [*known, *unknown], how.reach, at=AT)
+    answers = {one.view.name: answer(one, place, slots, as_served=how.as_served) for place, one in enumerate(known)}
+    answers |= {
+        one.view.name: unpublished(
+            one, place, asks_nothing=nameless([F.col(AT), *keys.values()]), as_served=how.as_served
+        )
+        for place, one in enumerate(unknown, start=len(known))
+    }
     return found.select(*placed.columns, *(one.alias(_answer(name)) for name, one in answers.items()))
 
 
 def _found(
-    placed: DataFrame, known: Sequence[ViewValues], slots: Slots, *, keys: Sequence[Column], how: _How
+    placed: DataFrame, known: Sequence[ViewValues], slots: Slots, *, keys: Mapping[str, Column], how: _How
 ) -> DataFrame:
     """The spine's columns, and the winner of each view."""
-    names, views, reach = known[0].view.entity.key_names, len(known), how.reach
+    names, views, reach = list(keys), len(known), how.reach
     cut = (of_spine(one, reach, how.using.few) for one in known)
     hot = how.using.hot_of(names)
     # a copy is not sliced
@@ -104,7 +103,7 @@ def _found(
         return placed.withColumns({winner(place): nothing for place in range(views)})
     values = reduce(DataFrame.unionByName, (one.rows for one in told))
     is_apart = bool(hot) or reach.nameless > _MANY
-    rows = _on_one_axis(placed, values, dict(zip(names, keys, strict=True)), hot, is_apart=is_apart)
+    rows = _on_one_axis(placed, values, keys, hot, is_apart=is_apart)
     if how.using.engine is Engine.BUCKET:
         reads = tuple(read for one in told for read in one.reads)
         buckets = bucket.Buckets(max((one.buckets for one in reads), default=how.using.buckets), reads)

@@ -9,15 +9,20 @@ from functools import reduce
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
+from pyspark.sql.classic.dataframe import DataFrame as ClassicFrame
 
 from skewless.core.names import EVENT_TIMESTAMP
-from skewless.spark.point_in_time.bucket import buckets_of
+from skewless.spark.point_in_time.bucket import LIMIT, ROWS, buckets_of
 from skewless.spark.point_in_time.hot import HotEntity, hot_entities
 from skewless.spark.point_in_time.inputs import FEW, Reach, ViewValues, reach_of
 from skewless.spark.point_in_time.positions import AT
 
 #: An entity has too many rows for one task from here on.
 _HOT = 1_500_000
+#: Rows of so many bytes fit into a bucket, even if the largest entity that is not hot comes on top.
+_NARROW = LIMIT // (ROWS + _HOT)
+#: So many rows of each table are looked at for their width.
+_LOOKED_AT = 100
 
 
 class Engine(str, Enum):
@@ -68,11 +73,12 @@ def using_of(
     """What finds the winners, with what it needs to know of the rows.
 
     One job looks how far the spine reaches; value rows are counted, which Delta tables do without a job; if there are
-    very many, one more looks for hot entities in a sample.
+    very many, one more looks for hot entities in a sample; and where it matters, one looks how wide rows are.
 
     Args:
-        engine: The engine; None chooses one. It is `bucket` when there are sorted copies to read and no entity is hot:
-            else all rows would go to Python, which costs more than their sort. A spine of few rows reads few values.
+        engine: The engine; None chooses one: `window` for a spine of few rows, which reads few values; for rows so wide
+            that a bucket of them might not fit into memory, unless they lie in sorted copies and no entity is hot; and
+            through Spark Connect, whose server need not have our code. It is `bucket` otherwise.
         spine: What is to be joined to.
         values: The views.
         time_column: The observation time.
@@ -90,8 +96,22 @@ def using_of(
     names = dict.fromkeys(name for one in values for name in one.view.entity.key_names)
     few = spine.select(*(F.col(f"`{name}`") for name in names)).distinct() if reach.rows <= FEW else None
     if engine is None:
-        engine = Engine.BUCKET if few is None and not hot and all(map(_is_sorted, values)) else Engine.WINDOW
+        is_sorted = not hot and all(map(_is_sorted, values))
+        is_large = few is None and isinstance(spine, ClassicFrame)
+        engine = Engine.BUCKET if is_large and (is_sorted or _are_narrow(values)) else Engine.WINDOW
     return Using(engine, buckets=buckets_of(rows), hot=tuple(hot), reach=reach, few=few)
+
+
+def _are_narrow(values: Sequence[ViewValues]) -> bool:
+    """True when the rows of no table are wide, as its first ones look when spelled."""
+    widths = (
+        one.history.limit(_LOOKED_AT)
+        .select(F.octet_length(F.to_json(F.struct(*one.features))).alias("width"))
+        .agg(F.avg("width").alias("width"))
+        for one in values
+    )
+    row = reduce(DataFrame.unionAll, widths).agg(F.max("width")).first()
+    return row is None or (row[0] or 0) <= _NARROW
 
 
 def _is_sorted(values: ViewValues) -> bool:
