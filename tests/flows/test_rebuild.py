@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from skewless import Definitions, FeatureService, Float64, RowView, days
+from skewless import Definitions, FeatureService, Float64, RowView, days, hours
 from skewless.core.manifest import Manifest
 from skewless.core.time import format_instant, from_us
 from skewless.core.view import Feature
@@ -34,12 +34,12 @@ SPINE = [
     (9, at("2024-03-03T12:00"), 1),
     (None, at("2024-03-03T12:00"), 1),
 ]
-AS_SERVED, EVENT_TIME = "as_served", "event_time.parquet"
+AS_SERVED, EVENT_TIME, AS_KNOWN = "as_served", "event_time.parquet", "as_known.parquet"
 
 
 @pytest.fixture(scope="module")
 def origin(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One run, and two training sets of it."""
+    """One run, and training sets of it in every mode."""
     folder = tmp_path_factory.mktemp("rebuild")
     project = offline_project(spark, folder)
     project.land((1, 1, "2024-03-01T08:00", 10.0), (2, 2, "2024-03-02T09:00", 20.0), (3, 1, "2024-03-02T10:00", 5.0))
@@ -53,6 +53,9 @@ def origin(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     made.write(str(folder / AS_SERVED))
     project.store.training_set("scoring", spine, join="event-time", engine="bucket").write(
         str(folder / EVENT_TIME), file_format="parquet"
+    )
+    project.store.training_set("scoring", spine, join="as-known", known_at=FIRST + hours(12)).write(
+        str(folder / AS_KNOWN), file_format="parquet"
     )
     return folder
 
@@ -90,10 +93,10 @@ def test_training_sets_come_back_whatever_happened_since_until_they_are_forgotte
     project: Project, origin: Path, tmp_path: Path
 ) -> None:
     session = project.shop.session
-    manifests = [manifest(origin), manifest(origin, EVENT_TIME)]
+    manifests = [manifest(origin, name) for name in (AS_SERVED, EVENT_TIME, AS_KNOWN)]
     written = [
         rows_of(session.read.format("delta").load(str(origin / AS_SERVED))),
-        rows_of(session.read.parquet(str(origin / EVENT_TIME))),
+        *(rows_of(session.read.parquet(str(origin / name))) for name in (EVENT_TIME, AS_KNOWN)),
     ]
     history = project.shop.tables(LAST_ORDER).history
     pinned = manifests[0].tables["last_order/history"].version
@@ -164,7 +167,7 @@ def test_values_vacuumed_are_no_strangers_to_the_next_run(project: Project, orig
     pinned = manifest(origin).tables["last_order/history"].version
     needed, newer = (set(frame_of(project, history, one).inputFiles()) for one in (pinned, before - 1))
     assert (of["history"].files, of["history"].held) == (len(newer - needed), len(needed))
-    assert len(of["history"].holders) == 2
+    assert len(of["history"].holders) == 3
     assert all(one.startswith("scoring of 2024-03-03 (") for one in of["history"].holders)
     # nothing is old enough
     assert sum(one.files for one in project.store.vacuum("last_order").tables) == 0

@@ -51,6 +51,16 @@ def test_get_many_without_keys_is_empty(shop: Shop) -> None:
     assert batch.values.keys() == {"spend:spend", "spend:visits"}
 
 
+def test_get_many_of_ten_thousand_keys_answers_every_one(shop: Shop) -> None:
+    view = shop.view()
+    shop.serve(view)
+    shop.put(view, 5, *((user, T0, "", float(user), user) for user in range(0, 10_000, 7)))
+    shop.publish((view, 5))
+    batch = shop.client(deadline_ms=20_000.0).get_many("svc", [{"user_id": user} for user in range(10_000)])
+    assert list(batch.values["spend:visits"]) == [None if user % 7 else user for user in range(10_000)]
+    assert set(batch.status["spend:visits"]) == {Status.PRESENT, Status.NOT_FOUND}
+
+
 def test_service_picks_features_in_its_own_order_over_interleaved_views(shop: Shop) -> None:
     one, two = shop.view("one"), shop.view("two")
     pairs = [("two", "visits"), ("one", "visits"), ("two", "spend")]

@@ -4,12 +4,12 @@ from datetime import date, datetime
 
 import pytest
 
-from skewless.core import dtypes
+from skewless.core import dtypes, serving
 from skewless.errors import ContractBroken, StoreUnreachable, UsageError
 from skewless.online import OnlineClient
 from skewless.online.connection import OnlineTarget
 from skewless.online.transport import Gather, Read
-from tests.online.shop import T0, Shop
+from tests.online.shop import T0, CassandraShop, Shop
 
 
 class NoReads:
@@ -98,6 +98,21 @@ def test_request_against_another_contract_is_refused(shop: Shop) -> None:
             shop.client(contract_hash=pins).get("svc", {"user_id": 1})
     for pins in ("c1", {"svc": "c1"}, {"other": "c0"}):
         assert shop.client(contract_hash=pins).get("svc", {"user_id": 1}).revision == 1
+
+
+@pytest.mark.cassandra
+def test_request_for_a_service_of_a_later_release_says_to_upgrade(
+    cassandra_shop: CassandraShop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = cassandra_shop
+    view = shop.view()
+    with monkeypatch.context() as later:
+        later.setattr(serving, "FORMAT", serving.FORMAT + 1)
+        shop.serve(view)
+    shop.publish((view, 5))
+    client = shop.client(transport=lambda: NoReads(shop.transport()))
+    with pytest.raises(UsageError, match=rf"has format {serving.FORMAT + 1}; this client reads up to .* Upgrade"):
+        client.get("svc", {"user_id": 1})
 
 
 @pytest.mark.parametrize("deadline_ms", [0, -1, float("nan")])
