@@ -41,6 +41,7 @@ def from_environment() -> Starlette:
         username=settings.username,
         password=settings.password,
         ca_file=settings.ca_file,
+        tls_name=settings.tls_name,
         contract_hash=settings.contracts,
         deadline_ms=settings.deadline_ms,
         observer=metrics.observe,

@@ -26,6 +26,7 @@ class ServingSettings:
         username: Role; None without authentication.
         password: Of the role; never shown.
         ca_file: Certificate authorities for TLS; None without TLS.
+        tls_name: The name that every node's certificate holds; None: each holds its own address.
         deadline_ms: For a whole read.
         longest_batch: Keys of one request, at most.
         oldest_snapshot_s: Seconds since the timeline was last confirmed, beyond which the service is not ready.
@@ -41,6 +42,7 @@ class ServingSettings:
     username: str | None = None
     password: str | None = field(default=None, repr=False)
     ca_file: str | None = None
+    tls_name: str | None = None
     deadline_ms: float = 50.0
     longest_batch: int = 1_000
     oldest_snapshot_s: float = 60.0
@@ -124,6 +126,7 @@ _PARSERS: Mapping[str, Callable[[str], object]] = {
     "password": str,
     "password_file": lambda path: Path(path).read_text().strip(),
     "ca_file": str,
+    "tls_name": str,
     "deadline_ms": _above_zero,
     "longest_batch": _count,
     "oldest_snapshot_s": _above_zero,

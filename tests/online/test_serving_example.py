@@ -321,6 +321,8 @@ def test_settings_come_from_the_environment_and_hide_the_password(tmp_path: Any)
             "SERVING_PORT": "19042",
             "SERVING_USERNAME": "reader",
             "SERVING_PASSWORD_FILE": str(secret),
+            "SERVING_CA_FILE": "ca.pem",
+            "SERVING_TLS_NAME": "store",
             "SERVING_DEADLINE_MS": "12.5",
             "SERVING_KEYSPACE": "",
         }
@@ -333,6 +335,8 @@ def test_settings_come_from_the_environment_and_hide_the_password(tmp_path: Any)
         port=19042,
         username="reader",
         password=secret.read_text().strip(),
+        ca_file="ca.pem",
+        tls_name="store",
         deadline_ms=12.5,
     )
     assert "hunter2" not in repr(settings)
