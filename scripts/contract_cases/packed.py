@@ -68,6 +68,9 @@ def _damaged() -> Iterator[tuple[str, list[str], bytes]]:
     yield "a byte behind the last value", types, sealed(body + b"\0")
     yield "a length that goes beyond the end", types, sealed(body[:-3] + b"\3ab")
     yield "a length below zero", types, sealed(body[:9] + b"\xff\xff\xff\xff")
+    # without a look at it the second value would be found in a slot, and the row end where it should
+    back = b"\7" + b"\0\0\0\4" + b"\xff\xff\xff\xf8"
+    yield "a length below zero that leads back", ["int32", "bytes", "bytes"], sealed(back)
     yield "a value too few", types, sealed(body[:9])
     yield "half a slot", types, sealed(b"\1" + body[1:5])
     yield "a feature that there is not", types, sealed(b"\7" + body[1:])

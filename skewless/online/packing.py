@@ -25,7 +25,6 @@ _SLOTS = {"bool": "?", "int32": "i", "int64": "q", "float32": "f", "float64": "d
 _CHECKSUM_BYTES = 4
 _LENGTH = Struct(">i")
 _PROTOCOL = 4
-_SHORTEST_DECIMAL = 5
 _EPOCH_DAY, _EPOCH_NUMBER = date(1970, 1, 1), 2**31
 _UNFIT = (struct.error, TypeError, ValueError, AttributeError, ArithmeticError)
 _UNREADABLE = (struct.error, ValueError, ArithmeticError)
@@ -242,9 +241,6 @@ def _decimal_to_bytes(value: Any) -> bytes:
 
 
 def _decimal_from_bytes(content: bytes) -> Any:
-    if len(content) < _SHORTEST_DECIMAL:
-        message = f"a decimal has {_SHORTEST_DECIMAL} bytes or more, not {len(content)}"
-        raise ValueError(message)
     return DecimalType.deserialize(content, _PROTOCOL)
 
 
