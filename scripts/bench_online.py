@@ -16,7 +16,8 @@ is checked against the values that were written. Figures are ratios of medians (
   import_ratio          importing the client over importing the driver                       goal 1.3
   get1_p99_ms, get100_p99_ms   in milliseconds                                               goals 5 and 10
 
-Beside them: reads at a fixed rate, from 1 and from 4 client processes; a closed loop would hide stalls.
+Beside them: reads at a fixed rate, from 1 and from 4 client processes; a closed loop would hide stalls. And `wide`:
+views of 200 doubles, a column each against packed: pushes, reads of 1 and of 100 keys, bytes of a row.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from online_bench.load import at_rate
 from online_bench.peer import Void, feast
 from online_bench.push import rates, reads_beside_a_push
 from online_bench.reads import Figures, interleaved, methods_of, percentiles
+from online_bench.wide import bytes_per_wide_row, wide
 
 from skewless.config import load_settings
 
@@ -117,7 +119,14 @@ def measured(lab: Lab, options: argparse.Namespace, folder: Path) -> Figures:
             told = {**beside_feast(lab, folder / "feast", options, found), **told}
         except Void as why:
             told["feast"] = {"void": str(why)}
-    return told
+    return {**told, **wide_views(lab, options)}
+
+
+def wide_views(lab: Lab, options: argparse.Namespace) -> Figures:
+    """A column per feature against packed rows; last, for it fills the node."""
+    found = {"wide": wide(lab, rows=options.wide_rows, rounds=options.rounds)}
+    _tell("wide", found["wide"])
+    return found
 
 
 def _tell(what: str, figures: object) -> None:
@@ -133,6 +142,8 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--rate", type=float, default=500.0, help="calls per second at a fixed rate (default: 500)")
     parser.add_argument("--seconds", type=float, default=60.0, help="of a fixed rate (default: 60)")
     parser.add_argument("--feast-rows", type=int, default=1_000, help="that Feast writes a round (default: 1 thousand)")
+    parser.add_argument("--wide-rows", type=int, default=5_000, help="of 200 doubles, a push (default: 5 thousand)")
+    parser.add_argument("--only-wide", action="store_true", help="typed against packed views of 200 doubles alone")
     parser.add_argument("--without-feast", action="store_true", help="the product and the driver alone")
     parser.add_argument("--quick", action="store_true", help="a sixth of the rounds and seconds: the same order")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
@@ -149,9 +160,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as made:
         folder = Path(made)
         with laboratory(settings, folder / "node", entities=options.entities) as lab:
-            told = {**measured(lab, options, folder), **machine(["cassandra-driver"]), "entities": options.entities}
+            figures = wide_views(lab, options) if options.only_wide else measured(lab, options, folder)
+            told = {**figures, **machine(["cassandra-driver"]), "entities": options.entities}
         # what a node holds in memory reaches its disk when it ends
         told["bytes_per_row"] = bytes_per_row(folder / "node", lab)
+        for layout, size in bytes_per_wide_row(folder / "node", options.wide_rows).items():
+            told["wide"][layout]["bytes_per_row"] = size
     if options.json:
         print(json.dumps(told, indent=2))
     else:

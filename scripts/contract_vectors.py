@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from contract_cases.keys import key_cases
+from contract_cases.packed import packed_cases
 from contract_cases.statements import statement_cases
 from contract_cases.statuses import status_cases
 from contract_cases.timelines import timeline_cases
@@ -30,6 +31,7 @@ def vectors() -> str:
         "statements": statement_cases(),
         "keys": key_cases(),
         "values": value_cases(),
+        "packed": packed_cases(),
         "statuses": status_cases(),
         "timelines": timeline_cases(),
     }

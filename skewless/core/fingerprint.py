@@ -12,7 +12,7 @@ from skewless.core.service import FeatureService
 from skewless.core.source import DeltaSource
 from skewless.core.time import duration_us
 from skewless.core.timeline import Timeline
-from skewless.core.view import FeatureView, SnapshotView, WindowView
+from skewless.core.view import TYPED, FeatureView, SnapshotView, WindowView
 
 
 def canonical_json(value: object) -> str:
@@ -63,7 +63,9 @@ def aggregate_meaning(aggregate: Aggregate) -> dict[str, object]:
 
 
 def view_meaning(view: FeatureView, transform: Mapping[str, str]) -> dict[str, object]:
-    """What decides a view's values; owner, description, tags, quality rules and where history begins do not.
+    """What decides a view's values, and how they lie online, which is fixed with the version too.
+
+    Owner, description, tags, quality rules and where history begins decide neither.
 
     Args:
         view: The definition.
@@ -85,6 +87,9 @@ def view_meaning(view: FeatureView, transform: Mapping[str, str]) -> dict[str, o
         meaning["aggregates"] = {name: aggregate_meaning(one) for name, one in view.aggregates.items()}
     if isinstance(view, SnapshotView):
         meaning["lookback_us"] = {source: duration_us(length) for source, length in view.lookback.items()}
+    if view.online_layout != TYPED:
+        # absent when typed: what was registered before there was a choice did not change
+        meaning["online_layout"] = view.online_layout
     return meaning
 
 

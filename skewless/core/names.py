@@ -13,6 +13,8 @@ EVENT_TIMESTAMP = "event_timestamp"
 GENERATION = "_gen"
 FLAG = "_flag"
 STATE = "_state"
+#: The one column of values of a packed view's table.
+PACKED = "packed"
 
 #: Names that no key, feature or view may take: columns of our tables, and of the rows in Cassandra.
 RESERVED = frozenset({EVENT_TIMESTAMP, GENERATION, FLAG, STATE, "gen", "event_us", "state", "k"})

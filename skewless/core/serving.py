@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
+from typing import Any, get_args
 
-from skewless.core.dtypes import DType, parse_dtype
+from skewless.core.dtypes import Bytes, DType, parse_dtype
+from skewless.core.names import PACKED
 from skewless.core.reference import view_reference
 from skewless.core.service import FeatureService
 from skewless.core.time import Schedule, duration_us
-from skewless.core.view import FeatureView
+from skewless.core.view import TYPED, FeatureView, OnlineLayout
+from skewless.errors import UsageError
 
-FORMAT = 1
+#: The newest format that this release reads. What has no packed view is written in the first, for older clients.
+FORMAT = 2
+TYPED_FORMAT = 1
 _LONGEST_TABLE_NAME = 48
 
 
@@ -28,10 +32,11 @@ class ServedView:
         version: Its version.
         table: Its Cassandra table.
         keys: Key column → type, in key order.
-        features: Feature → type, in the order of the table's columns (every feature of the view).
+        features: Feature → type, in the order of the table's columns, or of a packed row (every feature of the view).
         ttl: Age at which a value is too old; None never.
         schedule: Its ticks; None for a RowView.
         fingerprint: Of the definition.
+        layout: Whether each feature has a column, or all of a row are packed into one.
     """
 
     name: str
@@ -42,6 +47,21 @@ class ServedView:
     ttl: timedelta | None
     schedule: Schedule | None
     fingerprint: str
+    layout: OnlineLayout = TYPED
+
+    @property
+    def is_packed(self) -> bool:
+        """True when all features of a row are in one column."""
+        return self.layout == PACKED
+
+    @property
+    def value_columns(self) -> Mapping[str, DType]:
+        """The columns of its table that hold values → type, in order."""
+        return {PACKED: Bytes} if self.is_packed else self.features
+
+    def columns_of(self, features: Sequence[str]) -> tuple[str, ...]:
+        """The columns of its table that hold some of its features."""
+        return (PACKED,) if self.is_packed else tuple(features)
 
     @property
     def reference(self) -> str:
@@ -76,7 +96,7 @@ class ServingManifest:
         """The JSON that is stored beside the values."""
         return json.dumps(
             {
-                "format": FORMAT,
+                "format": _format(self.views),
                 "project": self.project,
                 "service": self.service,
                 "contract_hash": self.contract_hash,
@@ -88,7 +108,11 @@ class ServingManifest:
 
     @staticmethod
     def from_json(text: str) -> ServingManifest:
-        """Read what `to_json` wrote; the caller checks `format` for manifests newer than itself."""
+        """Read what `to_json` wrote; the caller checks `format` for manifests newer than itself.
+
+        Raises:
+            UsageError: A view has a layout that this release does not know.
+        """
         body = json.loads(text)
         return ServingManifest(
             project=body["project"],
@@ -102,11 +126,14 @@ class ServingManifest:
 def table_name(project: str, view: FeatureView) -> str:
     """Name a view version's Cassandra table: a readable prefix, the version, and a hash of what decides its columns.
 
+    The order of the features and the layout are of it, so a table's rows cannot be taken for another's.
     At most 48 characters, the longest that Cassandra allows; the hash keeps cut prefixes apart.
     """
     keys = ",".join(f"{key}:{dtype}" for key, dtype in view.entity.keys.items())
     features = ",".join(f"{feature.name}:{feature.dtype}" for feature in view.features)
-    identity = f"{project}|{view.name}|{view.version}|{keys}|{features}"
+    # nothing when typed: tables keep the names that they had before there was a choice
+    layout = "" if view.online_layout == TYPED else f"|{view.online_layout}"
+    identity = f"{project}|{view.name}|{view.version}|{keys}|{features}{layout}"
     suffix = f"__v{view.version}_{hashlib.sha256(identity.encode()).hexdigest()[:8]}"
     return view.name[: _LONGEST_TABLE_NAME - len(suffix)] + suffix
 
@@ -122,6 +149,7 @@ def served_view(project: str, view: FeatureView, fingerprint: str) -> ServedView
         ttl=view.ttl,
         schedule=view.schedule if view.has_ticks else None,
         fingerprint=fingerprint,
+        layout=view.online_layout,
     )
 
 
@@ -145,6 +173,11 @@ def serving_manifest(
     )
 
 
+def _format(views: Iterable[ServedView]) -> int:
+    """A reader that knows no packed rows would take their table for one that lacks columns: it must refuse."""
+    return FORMAT if any(view.is_packed for view in views) else TYPED_FORMAT
+
+
 def _view_to_json(view: ServedView) -> dict[str, object]:
     return {
         "name": view.name,
@@ -155,11 +188,17 @@ def _view_to_json(view: ServedView) -> dict[str, object]:
         "ttl_us": view.ttl_us,
         "schedule_us": None if view.schedule is None else [view.schedule.every_us, view.schedule.offset_us],
         "fingerprint": view.fingerprint,
+        **({"layout": view.layout} if view.is_packed else {}),
     }
 
 
 def _view_from_json(body: Mapping[str, Any]) -> ServedView:
-    schedule, ttl_us = body["schedule_us"], body["ttl_us"]
+    schedule, ttl_us, layout = body["schedule_us"], body["ttl_us"], body.get("layout", TYPED)
+    if layout not in get_args(OnlineLayout):
+        message = (
+            f"The rows of view '{body['name']}' have layout {layout!r}, which this release does not know. Upgrade."
+        )
+        raise UsageError(message)
     return ServedView(
         name=str(body["name"]),
         version=int(str(body["version"])),
@@ -169,4 +208,5 @@ def _view_from_json(body: Mapping[str, Any]) -> ServedView:
         ttl=None if ttl_us is None else timedelta(microseconds=int(str(ttl_us))),
         schedule=None if schedule is None else Schedule(*(timedelta(microseconds=us) for us in schedule)),
         fingerprint=str(body["fingerprint"]),
+        layout=layout,
     )

@@ -6,17 +6,21 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from math import gcd
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
 from skewless.core.aggregate import Aggregate
 from skewless.core.dtypes import DType
 from skewless.core.entity import Entity
-from skewless.core.names import checked_name, unique_names
+from skewless.core.names import PACKED, checked_name, unique_names
 from skewless.core.reference import view_reference
 from skewless.core.rules import Rule
 from skewless.core.source import DeltaSource
 from skewless.core.time import Schedule, duration_us, to_us
 from skewless.errors import DefinitionError
+
+#: How a row lies in the online store: each feature in a column of its own type, or all of them in one blob.
+OnlineLayout = Literal["typed", "packed"]
+TYPED: OnlineLayout = "typed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,8 @@ class FeatureView:
         start: First instant whose ticks are evaluated; None begins with the first event.
         availability_delay: Assumed delay of a value before the view was first published; None takes one period.
         quality: Rules that each generation must meet before it becomes visible.
+        online_layout: `typed` stores a column per feature, `packed` all features of a row in one, which is smaller
+            and quicker for wide views; values and the offline side are the same. It is fixed with the version.
         owner: Team or address.
         description: For people.
         tags: For search.
@@ -87,6 +93,7 @@ class FeatureView:
     start: datetime | None = None
     availability_delay: timedelta | None = None
     quality: tuple[Rule, ...] = ()
+    online_layout: OnlineLayout = TYPED
     owner: str = ""
     description: str = ""
     tags: tuple[str, ...] = ()
@@ -108,11 +115,24 @@ class FeatureView:
         clash = sorted(set(names) & set(self.entity.key_names))
         if clash:
             raise DefinitionError(f"View '{self.name}' has features named like its keys: {clash}. Rename them.")
+        self._check_layout()
         rules: tuple[object, ...] = self.quality
         for rule in rules:
             if not isinstance(rule, Rule):
                 message = f"View '{self.name}': quality rule {rule!r} is not one of ours. Use skewless.gxe.Expect…(…)."
                 raise DefinitionError(message)
+
+    def _check_layout(self) -> None:
+        layouts = get_args(OnlineLayout)
+        if self.online_layout not in layouts:
+            message = f"View '{self.name}' has online_layout {self.online_layout!r}. Use one of {', '.join(layouts)}."
+            raise DefinitionError(message)
+        if self.online_layout == PACKED and PACKED in self.entity.keys:
+            message = (
+                f"View '{self.name}' is packed and has a key '{PACKED}', which is how the column of its values is "
+                "called. Rename the key, or use online_layout='typed'."
+            )
+            raise DefinitionError(message)
 
     def _check_times(self) -> None:
         if self.ttl is not None and self.ttl <= timedelta(0):

@@ -139,6 +139,8 @@ def _of_the_row_sent(view: FeatureView, feature: str | None, online: tuple[str, 
         return Cause.HISTORY
     if feature is None:
         return Cause.HISTORY if value == sent.event_us else Cause.TAMPERED
+    if status == Status.ERROR.value:
+        return Cause.TAMPERED  # of a row that was found: its packed values are damaged
     if status not in _WITH_VALUE:
         return Cause.HISTORY if sent.state else Cause.EXPIRED
     return Cause.HISTORY if same_bits(view.feature_types[feature], value, sent.values[feature]) else Cause.TAMPERED

@@ -74,7 +74,7 @@ def create_table(keyspace: str, view: ServedView) -> str:
     key_type = f"frozen<tuple<{key_types}>>" if is_wrapped(view) else key_types
     key = quoted(key_column(view))
     columns = [f"{key} {key_type}", "gen bigint", "event_us bigint", "state tinyint"]
-    columns += [f"{quoted(feature)} {type_name(dtype)}" for feature, dtype in view.features.items()]
+    columns += [f"{quoted(column)} {type_name(dtype)}" for column, dtype in view.value_columns.items()]
     return (
         f"CREATE TABLE IF NOT EXISTS {_table(keyspace, view)} ({', '.join(columns)}, PRIMARY KEY (({key}), gen)) "
         "WITH CLUSTERING ORDER BY (gen DESC) "
@@ -86,8 +86,8 @@ def create_table(keyspace: str, view: ServedView) -> str:
 
 
 def insert_row(keyspace: str, view: ServedView) -> str:
-    """Insert one row: key, gen, event_us, state, features, write time."""
-    columns = [quoted(key_column(view)), "gen", "event_us", "state", *map(quoted, view.features)]
+    """Insert one row: key, gen, event_us, state, value columns, write time."""
+    columns = [quoted(key_column(view)), "gen", "event_us", "state", *map(quoted, view.value_columns)]
     marks = ", ".join("?" for _ in columns)
     return f"INSERT INTO {_table(keyspace, view)} ({', '.join(columns)}) VALUES ({marks}) USING TIMESTAMP ?"
 
@@ -105,24 +105,24 @@ def delete_older(keyspace: str, view: ServedView) -> str:
 
 
 def select_newest(keyspace: str, view: ServedView, features: Sequence[str]) -> str:
-    """The newest row of one entity up to a generation: gen, event_us, state, features."""
+    """The newest row of one entity up to a generation: gen, event_us, state, columns of the features."""
     key = quoted(key_column(view))
-    columns = ", ".join(["gen", "event_us", "state", *map(quoted, features)])
+    columns = ", ".join(["gen", "event_us", "state", *map(quoted, view.columns_of(features))])
     return f"SELECT {columns} FROM {_table(keyspace, view)} WHERE {key} = ? AND gen <= ? LIMIT 1"
 
 
 def select_newest_of_many(keyspace: str, view: ServedView, features: Sequence[str]) -> str:
-    """The newest row of each of many entities up to a generation: gen, event_us, state, features, key."""
+    """The newest row of each of many entities up to a generation: gen, event_us, state, their columns, key."""
     key = quoted(key_column(view))
-    columns = ", ".join(["gen", "event_us", "state", *map(quoted, features), key])
+    columns = ", ".join(["gen", "event_us", "state", *map(quoted, view.columns_of(features)), key])
     source = _table(keyspace, view)
     return f"SELECT {columns} FROM {source} WHERE {key} IN ? AND gen <= ? PER PARTITION LIMIT 1"
 
 
 def select_exactly(keyspace: str, view: ServedView) -> str:
-    """The rows of exactly one generation for many entities: key, gen, event_us, state, features."""
+    """The rows of exactly one generation for many entities: key, gen, event_us, state, value columns."""
     key = quoted(key_column(view))
-    columns = ", ".join([key, "gen", "event_us", "state", *map(quoted, view.features)])
+    columns = ", ".join([key, "gen", "event_us", "state", *map(quoted, view.value_columns)])
     return f"SELECT {columns} FROM {_table(keyspace, view)} WHERE {key} IN ? AND gen = ?"
 
 
@@ -132,8 +132,8 @@ def select_keys(keyspace: str, view: ServedView) -> str:
 
 
 def select_rows(keyspace: str, view: ServedView) -> str:
-    """All rows of one entity: gen, event_us, features."""
-    columns = ", ".join(["gen", "event_us", *map(quoted, view.features)])
+    """All rows of one entity: gen, event_us, value columns."""
+    columns = ", ".join(["gen", "event_us", *map(quoted, view.value_columns)])
     return f"SELECT {columns} FROM {_table(keyspace, view)} WHERE {quoted(key_column(view))} = ?"
 
 

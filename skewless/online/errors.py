@@ -117,6 +117,17 @@ class BadRow(UsageError):
     """A row handed to the writer cannot be stored as what its view declares."""
 
 
+class DamagedRow(ContractBroken):
+    """A packed row is not what a writer of ours writes; none of its values may be believed."""
+
+    def __init__(self, *, why: str) -> None:
+        super().__init__(
+            f"A packed row cannot be read: {why}. Find who else writes to the table, and restore it from a snapshot of "
+            "the store; `skewless rollback` puts readers on older rows meanwhile."
+        )
+        self.why = why
+
+
 class ContractMismatch(ContractBroken):
     """The service never had the contract that the client is pinned to."""
 

@@ -108,4 +108,6 @@ def _reason(view: ViewPlan, pointer: Pointer | None, answer: Answer) -> str:
         Status.ERROR: "The store refused the read.",
     }
     won = f"Generation {answer.row_generation} is the newest row at or before generation {pointer.generation}."
+    if status is Status.ERROR and answer.row_generation is not None:
+        return f"{won} Its packed values are damaged, so that none of them is given."
     return reasons.get(status, won)

@@ -136,8 +136,8 @@ class MemoryStore:
         if generation is None:
             return None
         row = rows[generation]
-        values = dict(zip(read.view.features, row.values, strict=True))
-        return (generation, row.event_us, row.state, *(values[feature] for feature in read.features))
+        values = dict(zip(read.view.value_columns, row.values, strict=True))
+        return (generation, row.event_us, row.state, *(values[one] for one in read.view.columns_of(read.features)))
 
 
 class MemoryTransport:

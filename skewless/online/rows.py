@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -10,6 +10,7 @@ from skewless.core.names import STATE
 from skewless.core.serving import ServedView
 from skewless.online.codec import STATE_ABSENT, Key, checked_part, encoder, state_code
 from skewless.online.errors import BadRow
+from skewless.online.packing import Packer
 
 EVENT_US = "event_us"
 KEEP_GENERATION = "_keep_gen"
@@ -30,7 +31,7 @@ class StoredRow:
         key: Of the entity.
         event_us: The time that the row speaks for; None when absent.
         state: None present, 1 deleted, 2 absent.
-        values: Features in the order of the table; None is null.
+        values: Those of the table's columns in their order, features or the one blob of a packed row; None is null.
     """
 
     key: Key
@@ -47,6 +48,7 @@ def served_rows(view: ServedView, batches: Iterable[RowBatch]) -> Iterator[Store
         BadKeys: A key part is null or of another type.
     """
     encoders = [(place, encode) for place, encode in _encoders(view) if encode is not None]
+    pack = Packer(view.features).pack if view.is_packed else None
     for batch in batches:
         columns = batch.to_pydict()
         features = _columns(view, columns, tuple(view.features))
@@ -56,7 +58,15 @@ def served_rows(view: ServedView, batches: Iterable[RowBatch]) -> Iterator[Store
         for key, event_us, state, values in zip(keys, events, states, rows, strict=True):
             if encoders:
                 values = _encoded(values, encoders)  # noqa: PLW2901 - the same row, converted
-            yield _stored(key, event_us, state_code(state), values)
+            code = state_code(state)
+            if pack is not None:
+                values = (_packed(values, code, pack),)  # noqa: PLW2901 - as above
+            yield _stored(key, event_us, code, values)
+
+
+def _packed(values: tuple[Any, ...], state: int | None, pack: Callable[[tuple[Any, ...]], bytes]) -> bytes | None:
+    # A present row has bytes, also when all is null, so that their loss is seen. Others need not.
+    return pack(values) if state is None or any(value is not None for value in values) else None
 
 
 def _stored(key: Key, event_us: int | None, state: int | None, values: tuple[Any, ...]) -> StoredRow:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,8 +16,11 @@ from skewless.core.time import from_us
 from skewless.core.timeline import Pointer
 from skewless.core.vector import Status
 from skewless.online.codec import STATE_ABSENT, STATE_DELETED, Key, checked_part, decoder
-from skewless.online.errors import BadKeys
+from skewless.online.errors import BadKeys, DamagedRow
+from skewless.online.packing import Unpacker
 from skewless.online.transport import StoredTuple
+
+_log = logging.getLogger(__name__)
 
 
 class Answer(NamedTuple):
@@ -36,9 +40,11 @@ class ViewPlan:
     Attributes:
         view: What is read.
         entity: Place of its keys among the plan's entities.
-        features: Columns that the service wants.
+        features: That the service wants.
         references: Their names in a vector.
-        decoders: (position, function) of the columns that need one.
+        unpack: How they are taken out of a packed row; None when each has a column.
+        decoders: (position, function) of the features that need one.
+        present: The statuses of a row without nulls.
         empty: The answer without a row, by status.
     """
 
@@ -46,6 +52,7 @@ class ViewPlan:
     entity: int
     features: tuple[str, ...]
     references: tuple[str, ...]
+    unpack: Callable[[bytes | None], tuple[Any, ...]] | None
     decoders: tuple[tuple[int, Callable[[Any], Any]], ...]
     present: tuple[Status, ...]
     empty: Mapping[Status, Answer]
@@ -64,9 +71,16 @@ class ViewPlan:
             verdict = judged.get(case)
             if verdict is None:
                 verdict = judged[case] = self._judged(*case, pointer, now_us)
-            values, statuses = self._cells(row, verdict[0])
-            answers[key] = Answer(values, statuses, verdict[1], verdict[2], row[0])
+            answers[key] = self._answer(row, verdict)
         return answers
+
+    def _answer(self, row: StoredTuple, verdict: tuple[Status, datetime, timedelta]) -> Answer:
+        try:
+            values, statuses = self._cells(row, verdict[0])
+        except DamagedRow as damage:
+            _log.error("table %s, generation %s: %s", self.view.table, row[0], damage)
+            return self.empty[Status.ERROR]._replace(row_generation=row[0])
+        return Answer(values, statuses, verdict[1], verdict[2], row[0])
 
     def _judged(
         self, event_us: int, state: int | None, pointer: Pointer, now_us: int
@@ -81,7 +95,7 @@ class ViewPlan:
         if status is not Status.PRESENT:
             empty = self.empty[status]
             return empty.values, empty.status
-        values = row[3 : 3 + len(self.features)]
+        values = row[3 : 3 + len(self.features)] if self.unpack is None else self.unpack(row[3])
         if self.decoders:
             changed = list(values)
             for place, decode in self.decoders:
@@ -164,6 +178,7 @@ def _view_plan(view: ServedView, manifest: ServingManifest, entity: int) -> View
         entity=entity,
         features=features,
         references=tuple(feature_reference(view.name, feature) for feature in features),
+        unpack=Unpacker(view.features, features).unpack if view.is_packed else None,
         decoders=tuple((place, decode) for place, decode in decoders if decode is not None),
         present=(Status.PRESENT,) * len(features),
         empty={status: Answer(nothing, (status,) * len(features)) for status in Status},

@@ -13,7 +13,8 @@ from skewless.core.timeline import Revision, Timeline
 from skewless.core.vector import Status
 from skewless.online.codec import Key
 
-#: gen, event_us, state, then the features asked for, in the store's own values; what may follow is ignored.
+#: gen, event_us, state, then the features asked for, or the blob that holds them, in the store's own values; what may
+#: follow is ignored.
 StoredTuple = tuple[Any, ...]
 
 
@@ -36,7 +37,7 @@ class Read:
 
     Attributes:
         view: Whose table is read.
-        features: Columns wanted.
+        features: Wanted, in that order.
         keys: Entities, each once.
         generation: Rows of later generations do not count.
     """

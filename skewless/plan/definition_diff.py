@@ -16,12 +16,15 @@ from dataclasses import replace
 from typing import Any, get_args
 
 from skewless.core.reference import reference_order, view_name, view_reference, view_version
+from skewless.core.view import TYPED
 from skewless.plan.definition_plan import Change, DefinitionPlan, FieldChange, Kind
 
 Document = Mapping[str, Any]
 Documents = Mapping[str, Document]
 
 _NONE: Document = {}
+#: Decides no value; yet it is fixed with the version, as the table is that readers of the version know.
+_LAYOUT = "online_layout"
 _NOT_REFRESHED = "no longer refreshed; clients that pin it go on reading what was last published"
 
 
@@ -61,13 +64,13 @@ def _change(kind: Kind, key: str, applied: Documents, compiled: Documents) -> Ch
         return Change(kind, name, "remove", old_version=old.get("version"), note=note)
     if old is None or new is None or _compared(old) == _compared(new):
         return None
-    values = tuple(_fields(_meaning(old), _meaning(new)))
+    values = _meaning_fields(old, new)
     people = tuple(_fields(old["about"], new["about"]))
     return Change(
         kind,
         name,
         "change",
-        changes_values=bool(values),
+        changes_values=any(one.path != _LAYOUT for one in values),
         old_version=old.get("version"),
         new_version=new.get("version"),
         fields=(*values, *people),
@@ -83,7 +86,7 @@ def _against_predecessor(key: str, applied: Documents, compiled: Documents) -> t
         return (), ""
     before = f"view/{view_reference(new['name'], older)}"
     old = compiled.get(before) or applied[before]
-    fields = (*_fields(_meaning(old), _meaning(new)), *_fields(old["about"], new["about"]))
+    fields = (*_meaning_fields(old, new), *_fields(old["about"], new["about"]))
     return fields, f", {'beside' if before in compiled else 'after'} v{older}"
 
 
@@ -124,7 +127,13 @@ def _past_refusal(change: Change, applied: Documents, compiled: Documents, past:
             f"was; versions only rise. Give it version {highest + 1}."
         )
     old = applied.get(key)
-    differences = "; ".join(str(one) for one in _fields(_meaning(old), _meaning(new))) if old else ""
+    fields = _meaning_fields(old, new) if old else ()
+    if fields and all(one.path == _LAYOUT for one in fields):
+        return (
+            f"view '{change.name}' version {new['version']} was applied with another layout ({fields[0]}), which is "
+            f"another table: readers of this version would find nothing in it; raise the version to {highest + 1}."
+        )
+    differences = "; ".join(map(str, fields))
     return (
         f"view '{change.name}' version {new['version']} was applied with fingerprint {known[:12]}, "
         f"the definition has {new['fingerprint'][:12]} ({differences or 'fingerprints differ'}). Values would change "
@@ -197,6 +206,14 @@ def _meaning(document: Document) -> Document:
     return {key: value for key, value in document["meaning"].items() if key not in {"name", "version"}}
 
 
+def _meaning_fields(old: Document, new: Document) -> tuple[FieldChange, ...]:
+    fields = _fields(_meaning(old), _meaning(new))
+    # documents of typed views do not say so
+    return tuple(
+        one._replace(old=one.old or TYPED, new=one.new or TYPED) if one.path == _LAYOUT else one for one in fields
+    )
+
+
 def _fields(old: object, new: object, path: str = "") -> Iterator[FieldChange]:
     before, after = _by_name(old), _by_name(new)
     if before is None or after is None:
@@ -228,7 +245,10 @@ def _size(kind: Kind, new: Document) -> str:
     if kind in {"view", "service"}:
         count = len(new["meaning"]["features"])
         size = f"{count} feature{'' if count == 1 else 's'}"
-        return f"{size}, {new['words']['schedule']}" if kind == "view" else size
+        if kind == "view":
+            layout = new["meaning"].get(_LAYOUT)
+            return f"{size}, {new['words']['schedule']}{f', {layout}' if layout else ''}"
+        return size
     return ""
 
 

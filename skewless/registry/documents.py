@@ -22,6 +22,8 @@ FORMAT = 1
 
 #: What of a transform decides values; its text and the engine's version are only shown.
 _DECIDING = frozenset({"plan", "code"})
+#: What two views that compute the same may differ in.
+_BESIDE_VALUES = frozenset({"name", "version", "ttl_us", "online_layout"})
 
 
 def entity_document(entity: Entity) -> dict[str, object]:
@@ -62,7 +64,7 @@ def view_document(view: FeatureView, transform: Mapping[str, str]) -> dict[str, 
             are shown.
     """
     meaning = view_meaning(view, {key: text for key, text in transform.items() if key in _DECIDING})
-    nameless = {key: value for key, value in meaning.items() if key not in {"name", "version", "ttl_us"}}
+    nameless = {key: value for key, value in meaning.items() if key not in _BESIDE_VALUES}
     return {
         "format": FORMAT,
         "kind": "view",

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from skewless.core.dtypes import parse_dtype
 from skewless.core.entity import Entity
-from skewless.core.view import Feature, RecordedView
+from skewless.core.view import TYPED, Feature, RecordedView
 from skewless.registry.heads import Heads
 from skewless.registry.objects import Document
 
@@ -45,6 +45,7 @@ def recorded_view(document: Document, *, availability_delay_us: int) -> Recorded
         every=timedelta(microseconds=meaning["every_us"]),
         offset=timedelta(microseconds=meaning["offset_us"]),
         availability_delay=timedelta(microseconds=availability_delay_us),
+        online_layout=meaning.get("online_layout", TYPED),
         recorded_kind=meaning["kind"],
         features=tuple(Feature(name, parse_dtype(dtype)) for name, dtype in meaning["features"]),
     )

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from skewless.core.view import OnlineLayout
 from skewless.node import Endpoint
 from skewless.online.connection import OnlineTarget, close_sessions, session_for
 from skewless.online.schema import ensure_keyspace, ensure_project_tables
@@ -39,13 +40,22 @@ def cassandra_shop(target: OnlineTarget) -> Iterator[CassandraShop]:
     shop.close()
 
 
+@pytest.fixture
+def layout() -> OnlineLayout:
+    """Of the shop's views; a module that says `pytestmark = both_layouts` goes through all."""
+    return "typed"
+
+
 @pytest.fixture(params=["memory", pytest.param("cassandra", marks=pytest.mark.cassandra)])
-def shop(request: pytest.FixtureRequest) -> Iterator[Shop]:
+def shop(request: pytest.FixtureRequest, layout: OnlineLayout) -> Iterator[Shop]:
     """An online store of one project: the same tests hold on dictionaries and on a real node."""
     if request.param == "cassandra":
-        yield request.getfixturevalue("cassandra_shop")
+        cassandra: CassandraShop = request.getfixturevalue("cassandra_shop")
+        cassandra.layout = layout
+        yield cassandra
         return
     memory = MemoryShop(f"p{next(_number)}")
+    memory.layout = layout
     yield memory
     memory.close()
 

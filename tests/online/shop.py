@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, Protocol
+from typing import Any, Protocol, get_args
+
+import pytest
 
 from skewless.core.clock import Clock, ManualClock
 from skewless.core.dtypes import Float64, Int64
 from skewless.core.serving import ServedView, ServingManifest
 from skewless.core.time import Schedule
 from skewless.core.timeline import Pointer, Revision
+from skewless.core.view import OnlineLayout
 from skewless.online import MemoryStore, OnlineClient, OnlineTarget, TimelineStore
 from skewless.online.cassandra_transport import CassandraTransport
 from skewless.online.connection import session_for
@@ -52,6 +55,7 @@ def keys_of(view: ServedView, keys: Iterable[Sequence[Any]]) -> Rows:
 class Shop(Protocol):
     project: str
     clock: ManualClock
+    layout: OnlineLayout
     timeline: Any
 
     def create(self, view: ServedView) -> None: ...
@@ -71,10 +75,11 @@ class Shop(Protocol):
 class _Shop:
     project: str
     clock: ManualClock = field(default_factory=lambda: ManualClock(T0))
+    layout: OnlineLayout = "typed"
     _clients: list[OnlineClient] = field(default_factory=list)
 
     def view(self, name: str = "spend", **changes: Any) -> ServedView:
-        """A created view: one int64 key, features spend (float64) and visits (int64), no ttl, no ticks."""
+        """A created view of the shop's layout: one int64 key, spend (float64), visits (int64), no ttl, no ticks."""
         values: dict[str, Any] = {
             "name": name,
             "version": 1,
@@ -84,6 +89,7 @@ class _Shop:
             "ttl": None,
             "schedule": None,
             "fingerprint": "f",
+            "layout": self.layout,
         }
         view = ServedView(**{**values, **changes})
         self.create(view)  # type: ignore[attr-defined]
@@ -188,6 +194,10 @@ class CassandraShop(_Shop):
 
     def transport(self) -> Transport:
         return CassandraTransport(self.target, self.project)
+
+
+#: Every test of a module on views of each layout.
+both_layouts = pytest.mark.parametrize("layout", get_args(OnlineLayout))
 
 
 def daily() -> Schedule:

@@ -20,6 +20,10 @@ from tests.support.contract import VECTORS, parsed, spelled, status_rows, status
 pytestmark = pytest.mark.cassandra
 
 KEYS = {"-".join(types): list(cases) for types, cases in groupby(VECTORS["keys"], key=lambda case: case["types"])}
+PACKED = {
+    types: [case for case in VECTORS["packed"] if tuple(case["types"]) == types]
+    for types in dict.fromkeys(tuple(case["types"]) for case in VECTORS["packed"])
+}
 VALUES = {dtype: list(cases) for dtype, cases in groupby(VECTORS["values"], key=lambda case: case["type"])}
 
 
@@ -79,6 +83,38 @@ def test_values_of_the_vectors_are_written_read_and_verified(cassandra_shop: Cas
     shop.write(view, 5, batch)
     assert shop.verify(view, 5, batch)["mismatches"] == 0
     assert_told(shop, view)
+
+
+@pytest.mark.parametrize("cases", PACKED.values(), ids=[f"{len(types)}-{types[0]}" for types in PACKED])
+def test_packed_rows_of_the_vectors_are_read_and_written_alike(
+    cassandra_shop: CassandraShop, cases: list[dict[str, Any]]
+) -> None:
+    """User n has the bytes as they are, user n + 1000 what our writer makes of the values; what is no row is ERROR."""
+    shop = cassandra_shop
+    features = {f"f{place}": parse_dtype(dtype) for place, dtype in enumerate(cases[0]["types"])}
+    view = shop.view("wide", features=features, layout="packed")
+    shop.serve(view)
+    insert = shop.session.prepare(cql.insert_row(shop.target.keyspace, view))
+    for user, case in enumerate(cases):
+        shop.session.execute(insert.bind((user, 5, T0, UNSET_VALUE, bytes.fromhex(case["hex"]), 5)))
+    rows = {user: case["values"] for user, case in enumerate(cases) if case["values"] is not None}
+    given = {
+        user: [None if one is None else parsed(dtype, one) for dtype, one in zip(features.values(), row, strict=True)]
+        for user, row in rows.items()
+    }
+    if rows:
+        shop.put(view, 5, *((user + 1000, T0, "", *row) for user, row in given.items()))
+    shop.publish((view, 5))
+    asked = [*range(len(cases)), *(user + 1000 for user in rows)]
+    batch = shop.client().get_many("svc", [{"user_id": user} for user in asked])
+    for user, vector in zip(asked, batch, strict=True):
+        row = rows.get(user % 1000)
+        if row is None:
+            assert set(vector.status.values()) == {Status.ERROR}
+            continue
+        told = zip(features.values(), vector.values.values(), strict=True)
+        assert [None if one is None else spelled(dtype, one) for dtype, one in told] == row
+        assert [status is Status.NULL for status in vector.status.values()] == [one is None for one in row]
 
 
 def test_statuses_of_the_vectors_are_told_from_rows_of_the_node(cassandra_shop: CassandraShop) -> None:

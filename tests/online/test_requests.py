@@ -6,7 +6,7 @@ import pytest
 
 from skewless.core import dtypes, serving
 from skewless.errors import ContractBroken, StoreUnreachable, UsageError
-from skewless.online import OnlineClient
+from skewless.online import OnlineClient, revisions
 from skewless.online.connection import OnlineTarget
 from skewless.online.transport import Gather, Read
 from tests.online.shop import T0, CassandraShop, Shop
@@ -107,7 +107,9 @@ def test_request_for_a_service_of_a_later_release_says_to_upgrade(
     shop = cassandra_shop
     view = shop.view()
     with monkeypatch.context() as later:
-        later.setattr(serving, "FORMAT", serving.FORMAT + 1)
+        later.setattr(serving, "TYPED_FORMAT", serving.FORMAT + 1)
+        # the writer reads back what it wrote
+        later.setattr(revisions, "FORMAT", serving.FORMAT + 1)
         shop.serve(view)
     shop.publish((view, 5))
     client = shop.client(transport=lambda: NoReads(shop.transport()))

@@ -10,9 +10,11 @@ from skewless.core import dtypes
 from skewless.core.dtypes import DType
 from skewless.core.time import from_us
 from skewless.core.vector import Status
-from tests.online.shop import T0, Shop, rows_of
+from tests.online.shop import T0, Shop, both_layouts, rows_of
 from tests.online.values import FEATURES, maybe, value_of
 from tests.support.bits import same_bits
+
+pytestmark = both_layouts
 
 
 def as_client(dtype: DType, value: Any) -> Any:

@@ -7,7 +7,9 @@ import pytest
 from skewless.core.time import from_us
 from skewless.core.vector import Status
 from skewless.errors import ContractBroken
-from tests.online.shop import DAY, SECOND, T0, Shop, daily
+from tests.online.shop import DAY, SECOND, T0, Shop, both_layouts, daily
+
+pytestmark = both_layouts
 
 
 def statuses(shop: Shop, user: int = 1) -> set[Status]:

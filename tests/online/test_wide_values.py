@@ -15,9 +15,11 @@ from skewless.core.dtypes import DType
 from skewless.core.serving import ServedView
 from skewless.core.time import from_us
 from skewless.core.vector import Status
-from tests.online.shop import T0, Shop, rows_of
+from tests.online.shop import T0, Shop, both_layouts, rows_of
 from tests.online.values import FEATURES, maybe, value_of
 from tests.support.contract import spelled
+
+pytestmark = both_layouts
 
 MEGABYTE = 1_000_000
 SCALARS: dict[str, DType] = {

@@ -139,6 +139,7 @@ def _view(batch: Batch, seed: int, *, name: str = "things") -> ServedView:
         ttl=None if plan.ttl_us is None else timedelta(microseconds=plan.ttl_us),
         schedule=ticks,
         fingerprint="f",
+        layout="packed" if seed == 1 else "typed",
     )
 
 

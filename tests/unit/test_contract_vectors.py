@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import contract_vectors
@@ -22,8 +23,10 @@ from skewless.core.vector import Status
 from skewless.errors import StoreUnreachable
 from skewless.online import cql, schema
 from skewless.online.codec import checked_part, decoder, encoder, key_from_driver, partition_bytes
+from skewless.online.errors import DamagedRow
 from skewless.online.follower import TimelineFollower
 from skewless.online.memory import MemoryStore
+from skewless.online.packing import Packer, Unpacker
 from skewless.online.transport import Snapshot
 from tests.support.contract import FILE, VECTORS, parsed, revision_of, spelled, status_rows, status_told
 from tests.support.contract import status_view as view_of_status
@@ -61,7 +64,7 @@ def test_committed_vectors_are_what_their_generator_gives() -> None:
 def test_generator_of_vectors_has_no_line_of_the_client() -> None:
     folder = FILE.parents[2] / "scripts"
     sources = [folder / "contract_vectors.py", *(folder / "contract_cases").glob("*.py")]
-    assert len(sources) == 8
+    assert len(sources) == 9
     for source in sources:
         assert re.findall(r"^\s*(?:import|from) (?:skewless|cassandra|tests)\b", source.read_text(), re.MULTILINE) == []
 
@@ -82,7 +85,7 @@ def test_vectors_have_every_type_every_kind_of_key_and_every_status() -> None:
 
 
 def test_vectors_names_are_told_apart() -> None:
-    for part in ("statuses", "timelines"):
+    for part in ("packed", "statuses", "timelines"):
         assert max(Counter(case["name"] for case in VECTORS[part]).values()) == 1
 
 
@@ -111,6 +114,22 @@ def test_value_of_the_vectors_is_written_and_read_by_our_codec(case: dict[str, A
     assert kind.to_binary(value if encode is None else encode(value), 4).hex() == case["hex"]
     read = kind.from_binary(bytes.fromhex(case["hex"]), 4)
     assert spelled(dtype, read if decode is None else decode(read)) == case["value"]
+
+
+@pytest.mark.parametrize("case", VECTORS["packed"], ids=lambda case: case["name"])
+def test_packed_row_of_the_vectors_is_written_and_read_by_our_codec(case: dict[str, Any]) -> None:
+    features = {f"f{place}": parse_dtype(text) for place, text in enumerate(case["types"])}
+    unpacker, content = Unpacker(features, tuple(features)), bytes.fromhex(case["hex"])
+    if case["values"] is None:
+        with pytest.raises(DamagedRow):
+            unpacker.unpack(content)
+        return
+    pairs = zip(features.values(), case["values"], strict=True)
+    given = [None if each is None else parsed(dtype, each) for dtype, each in pairs]
+    assert Packer(features).pack(given).hex() == case["hex"]
+    told = zip(features.values(), map(decoder, features.values()), unpacker.unpack(content), strict=True)
+    values = [None if one is None else spelled(dtype, decode(one) if decode else one) for dtype, decode, one in told]
+    assert values == case["values"]
 
 
 @pytest.mark.parametrize("case", VECTORS["statements"], ids=lambda case: case["table"])
@@ -178,6 +197,14 @@ def test_page_shows_the_reads_that_the_vectors_have_for_its_manifest() -> None:
     (case,) = [case for case in VECTORS["statements"] if case["table"] == manifest_of_the_page().views[0].table]
     assert f"    {case['one']}\n" in page
     assert f"    {case['many']}\n" in page
+
+
+def test_page_shows_the_reads_of_a_packed_view() -> None:
+    page = PAGE.read_text()
+    keys, features = {"household_id": Int64}, {"x": Int64}
+    view = replace(view_of(keys, features, table="wide__v1_0a1b2c3d"), layout="packed")
+    assert f"    {cql.select_newest('skewless_shop', view, ('x',))}\n" in page
+    assert f"    {cql.select_newest_of_many('skewless_shop', view, ('x',))}\n" in page
 
 
 def test_page_shows_a_manifest_that_our_client_reads_and_writes_alike() -> None:

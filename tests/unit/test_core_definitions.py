@@ -61,6 +61,11 @@ REFUSED: list[tuple[Callable[[], object], str]] = [
     (lambda: _row(features=(Feature("region", Int64),)), r"named like its keys: \['region'\]"),
     (lambda: _row(availability_delay=-hours(1)), r"values would be known before their time"),
     (lambda: _row(quality=("not null",)), r"quality rule 'not null' is not one of ours"),
+    (lambda: _row(online_layout="woven"), r"online_layout 'woven'. Use one of typed, packed"),
+    (
+        lambda: replace(_row(), online_layout="packed", entity=Entity("parcel", {"packed": Int64})),
+        r"is packed and has a key 'packed'.* Rename the key",
+    ),
     (lambda: Feature("gen", Int64), r"Feature name 'gen' is kept"),
     (lambda: _window(aggregates={}), r"View 'clicking' has no features"),
     (lambda: _window(aggregates={"n": Count()}), r"Aggregate 'n' of view 'clicking' has no window"),

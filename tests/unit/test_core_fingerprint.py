@@ -62,6 +62,11 @@ def test_fingerprint_does_not_see_what_is_for_people(view: FeatureView, change: 
     assert _fingerprint(replace(view, **change)) == _fingerprint(view)
 
 
+def test_fingerprint_of_a_typed_view_is_the_one_that_it_had_before_there_was_a_choice() -> None:
+    assert _fingerprint(ROW) == "ba24bfc4ea70b11e4317f5242833f8e2e226dbd9438fb65973e46c672ab34d1a"
+    assert _fingerprint(replace(ROW, online_layout="packed")) != _fingerprint(ROW)
+
+
 def test_fingerprint_does_not_see_texts_of_sources_and_features() -> None:
     source = replace(CLICKS, owner="risk@", description="Text.", lateness=hours(3))
     features = tuple(replace(feature, description="Text.", tags=("pii",)) for feature in ROW.features)

@@ -15,6 +15,7 @@ from skewless.core.serving import ServingManifest, served_view, serving_manifest
 from skewless.core.source import DeltaSource
 from skewless.core.time import days, hours
 from skewless.core.view import Feature, RowView, WindowView
+from skewless.errors import UsageError
 
 USER = Entity("user", {"region": String, "user_id": Int64})
 CLICKS = DeltaSource("clicks", "raw/clicks", "at", {"at": Timestamp})
@@ -36,9 +37,9 @@ WINDOW = WindowView(
 )
 
 
-def _manifest() -> ServingManifest:
-    service = FeatureService("churn", features=[WINDOW, ROW.pick("a")])
-    views = {view.reference: served_view("demo", view, f"fingerprint of {view.name}") for view in (ROW, WINDOW)}
+def _manifest(row: RowView = ROW) -> ServingManifest:
+    service = FeatureService("churn", features=[WINDOW, row.pick("a")])
+    views = {view.reference: served_view("demo", view, f"fingerprint of {view.name}") for view in (row, WINDOW)}
     return serving_manifest("demo", service, views, "c0ffee")
 
 
@@ -48,6 +49,30 @@ def test_manifest_comes_back_from_json_as_it_went_in() -> None:
     assert again == manifest
     assert again.to_json() == manifest.to_json()
     assert json.loads(manifest.to_json())["format"] == 1
+
+
+def test_manifest_of_typed_views_does_not_speak_of_layouts() -> None:
+    told = json.loads(_manifest().to_json())
+    assert {key for view in told["views"] for key in view} == {
+        "name", "version", "table", "keys", "features", "ttl_us", "schedule_us", "fingerprint",
+    }  # fmt: skip
+    assert {view.layout for view in ServingManifest.from_json(json.dumps(told)).views} == {"typed"}
+
+
+def test_manifest_with_a_packed_view_has_a_format_that_older_clients_refuse() -> None:
+    manifest = _manifest(replace(ROW, online_layout="packed"))
+    told = json.loads(manifest.to_json())
+    assert told["format"] == 2
+    assert [view.get("layout") for view in told["views"]] == [None, "packed"]
+    again = ServingManifest.from_json(manifest.to_json())
+    assert again == manifest
+    assert [view.is_packed for view in again.views] == [False, True]
+
+
+def test_manifest_with_an_unknown_layout_is_refused() -> None:
+    text = _manifest(replace(ROW, online_layout="packed")).to_json()
+    with pytest.raises(UsageError, match="layout 'woven', which this release does not know"):
+        ServingManifest.from_json(text.replace('"packed"', '"woven"'))
 
 
 def test_manifest_keeps_orders_types_ttl_and_ticks() -> None:
@@ -85,10 +110,16 @@ def test_table_name_changes_with_whatever_decides_its_columns() -> None:
         table_name("demo", replace(ROW, version=2)),
         table_name("demo", replace(ROW, features=(two, one))),
         table_name("demo", replace(ROW, features=(one, replace(two, dtype=Float64)))),
+        table_name("demo", replace(ROW, online_layout="packed")),
+        table_name("demo", replace(ROW, online_layout="packed", features=(two, one))),
         table_name("demo", replace(ROW, entity=Entity("user", {"user_id": Int64, "region": String}))),
         table_name("demo", replace(ROW, entity=Entity("user", {"region": String, "user_id": String}))),
     ]
     assert len(set(variants)) == len(variants)
+
+
+def test_table_name_of_a_typed_view_is_the_one_that_it_had_before_there_was_a_choice() -> None:
+    assert [table_name("demo", view) for view in (ROW, WINDOW)] == ["click__v1_1a0e2624", "clicking__v1_f6181a0d"]
 
 
 def test_table_name_stays_when_only_texts_and_ttl_change() -> None:

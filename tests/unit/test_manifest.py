@@ -35,6 +35,14 @@ BUYS = DeltaSource("buys", path="raw/buys", event_timestamp="at", schema={"user_
 SHARED: dict[str, Any] = {"entity": USER, "version": 3, "offset": timedelta(hours=6), "ttl": days(2)}
 VIEWS = (
     RowView(name="a", source=BUYS, transform=lambda rows: rows, features=(Feature("x", Float64),), **SHARED),
+    RowView(
+        name="d",
+        source=BUYS,
+        transform=lambda rows: rows,
+        features=(Feature("x", Float64),),
+        online_layout="packed",
+        **SHARED,
+    ),
     WindowView(name="b", source=BUYS, events=lambda rows: rows, aggregates={"y": Sum("x", over=days(7))}, **SHARED),
     SnapshotView(
         name="c",
@@ -98,11 +106,22 @@ def test_what_is_no_manifest_is_refused_with_one_line(document: dict[str, Any], 
     assert "\n" not in str(refused.value)
 
 
-@pytest.mark.parametrize("view", VIEWS, ids=lambda view: view.kind)
+@pytest.mark.parametrize("view", VIEWS, ids=lambda view: view.name)
 def test_recorded_view_is_read_like_the_one_that_was_applied(view: FeatureView) -> None:
     document = json.loads(json.dumps(view_document(view, {"plan": "p"})))
     again = recorded_view(document, availability_delay_us=view.delay_us)
-    for name in ("name", "version", "reference", "schedule", "ttl", "has_ticks", "delay_us", "feature_types"):
+    names = (
+        "name",
+        "version",
+        "reference",
+        "schedule",
+        "ttl",
+        "has_ticks",
+        "delay_us",
+        "feature_types",
+        "online_layout",
+    )
+    for name in names:
         assert getattr(again, name) == getattr(view, name), name
     assert list(again.feature_names) == list(view.feature_names)
     assert list(again.entity.keys.items()) == list(view.entity.keys.items())

@@ -131,6 +131,31 @@ def test_plan_version_beside_another_is_added_and_shows_what_differs() -> None:
     assert plan.refusals == ()
 
 
+def test_plan_other_layout_under_the_same_version_is_refused_and_no_matter_of_values() -> None:
+    (change,) = _plan(_documents(SPEND), _documents(replace(SPEND, online_layout="packed"))).changes
+    assert not change.changes_values
+    assert change.refused == (
+        "view 'spend' version 1 was applied with another layout (online_layout: typed → packed), which is another "
+        "table: readers of this version would find nothing in it; raise the version to 2."
+    )
+    both = replace(SPEND, online_layout="packed", ttl=days(1))
+    (refusal,) = _plan(_documents(SPEND), _documents(both)).refusals
+    assert "Values would change under a name that models trust" in refusal
+
+
+def test_plan_other_layout_in_a_new_version_is_shown() -> None:
+    packed = replace(SPEND, version=2, online_layout="packed")
+    there, back = (
+        (_documents(SPEND), _documents(SPEND, packed)),
+        (_documents(packed), _documents(replace(SPEND, version=3))),
+    )
+    for (old, new), line in ((there, "typed → packed"), (back, "packed → typed")):
+        plan = _plan(old, new)
+        assert f"    online_layout: {line}" in plan.describe()
+        assert ("daily, packed" in plan.describe()[0]) == line.endswith("packed")
+        assert plan.refusals == ()
+
+
 def test_plan_version_in_place_of_another_says_that_the_other_is_no_longer_refreshed() -> None:
     assert _plan(_documents(SPEND), _documents(replace(SPEND, version=10))).describe() == [
         "- view spend v1 (no longer refreshed; clients that pin it go on reading what was last published)",
@@ -299,7 +324,7 @@ def test_plan_source_and_entity_changes_say_whether_values_change() -> None:
 def test_plan_new_view_with_the_meaning_of_an_old_one_is_warned_about() -> None:
     service = FeatureService("churn_v1", features=[SPEND])
     old = _documents(SPEND, services=(service,))
-    twin = replace(SPEND, name="outlay", ttl=days(3), owner="risk@", version=4)
+    twin = replace(SPEND, name="outlay", ttl=days(3), owner="risk@", version=4, online_layout="packed")
     plan = _plan(old, _documents(SPEND, twin, services=(service,)))
     (warning,) = plan.warnings
     assert warning.startswith("view 'outlay' means the same as view 'spend' (owner: growth@; consumed by: churn_v1).")

@@ -120,8 +120,8 @@ def test_compile_fingerprint_takes_plan_and_code_of_the_transform_only() -> None
         assert changed.fingerprints["spend@1"] != ALL.fingerprints["spend@1"]
 
 
-def test_compile_meaning_hash_leaves_out_name_version_and_ttl() -> None:
-    twin = replace(SPEND, name="outlay", version=7, ttl=None)
+def test_compile_meaning_hash_leaves_out_name_version_ttl_and_layout() -> None:
+    twin = replace(SPEND, name="outlay", version=7, ttl=None, online_layout="packed")
     documents = compile_definitions(
         Definitions(views=(SPEND, twin, replace(SPEND, name="other", every=hours(1)))),
         dict.fromkeys(("spend@1", "outlay@7", "other@1"), TRANSFORM),
