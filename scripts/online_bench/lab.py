@@ -119,9 +119,12 @@ def laboratory(settings: Settings, folder: Path, *, entities: int) -> Iterator[L
 
 def bytes_per_row(folder: Path, lab: Lab) -> float:
     """What a row of a view takes on the disk of a node that has ended, all of a table's files counted."""
-    files = folder.rglob(f"{KEYSPACE}/view_*/*")
-    size = sum(file.stat().st_size for file in files if file.is_file())
-    return round(size / (len(lab.views) * lab.entities * lab.generation), 1)
+    return round(bytes_of(folder, "view_*") / (len(lab.views) * lab.entities * lab.generation), 1)
+
+
+def bytes_of(folder: Path, tables: str) -> int:
+    """The size of all files of tables in a node's folder, by a pattern of their names."""
+    return sum(file.stat().st_size for file in folder.rglob(f"{KEYSPACE}/{tables}/*") if file.is_file())
 
 
 def _view(name: str, number: int) -> ServedView:

@@ -9,7 +9,7 @@ from statistics import median
 from time import perf_counter, sleep
 from typing import get_args
 
-from online_bench.lab import EVENT_US, KEYSPACE, PROJECT, Lab, Rows
+from online_bench.lab import EVENT_US, KEYSPACE, PROJECT, Lab, Rows, bytes_of
 from online_bench.reads import Figures, percentiles
 from skewless.core.dtypes import Float64, Int64
 from skewless.core.serving import ServedView, ServingManifest
@@ -68,11 +68,7 @@ def wide(lab: Lab, *, rows: int, rounds: int) -> Figures:
 
 def bytes_per_wide_row(folder: Path, rows: int) -> Figures:
     """What a row takes on the disk of a node that has ended, all files of a table counted."""
-    found: Figures = {}
-    for layout in LAYOUTS:
-        files = folder.rglob(f"{KEYSPACE}/wide_{layout}__*/*")
-        found[layout] = round(sum(file.stat().st_size for file in files if file.is_file()) / rows, 1)
-    return found
+    return {layout: round(bytes_of(folder, f"wide_{layout}__*") / rows, 1) for layout in LAYOUTS}
 
 
 def _values(key: int, generation: int) -> list[float]:
