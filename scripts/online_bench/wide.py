@@ -12,9 +12,9 @@ from typing import get_args
 from online_bench.lab import EVENT_US, KEYSPACE, PROJECT, Lab, Rows, bytes_of
 from online_bench.reads import Figures, percentiles
 from skewless.core.dtypes import Float64, Int64
+from skewless.core.layout import OnlineLayout
 from skewless.core.serving import ServedView, ServingManifest
 from skewless.core.timeline import Pointer, Revision
-from skewless.core.view import OnlineLayout
 from skewless.online import OnlineClient, TimelineStore
 from skewless.online.rows import RowBatch
 from skewless.online.schema import ensure_view_table

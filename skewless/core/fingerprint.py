@@ -8,11 +8,12 @@ from collections.abc import Collection, Mapping, Sequence
 
 from skewless.core.aggregate import Aggregate
 from skewless.core.entity import Entity
+from skewless.core.layout import TYPED
 from skewless.core.service import FeatureService
 from skewless.core.source import DeltaSource
 from skewless.core.time import duration_us
 from skewless.core.timeline import Timeline
-from skewless.core.view import TYPED, FeatureView, SnapshotView, WindowView
+from skewless.core.view import FeatureView, SnapshotView, WindowView
 
 
 def canonical_json(value: object) -> str:

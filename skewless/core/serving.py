@@ -7,15 +7,19 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from skewless.core.dtypes import Bytes, DType, parse_dtype
+from skewless.core.layout import TYPED, OnlineLayout
 from skewless.core.names import PACKED
 from skewless.core.reference import view_reference
-from skewless.core.service import FeatureService
 from skewless.core.time import Schedule, duration_us
-from skewless.core.view import TYPED, FeatureView, OnlineLayout
 from skewless.errors import UsageError
+
+if TYPE_CHECKING:
+    # what is defined is of no interest to whoever reads
+    from skewless.core.service import FeatureService
+    from skewless.core.view import FeatureView
 
 #: The newest format that this release reads. What has no packed view is written in the first, for older clients.
 FORMAT = 2

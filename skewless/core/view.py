@@ -6,21 +6,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from math import gcd
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, get_args
 
 from skewless.core.aggregate import Aggregate
 from skewless.core.dtypes import DType
 from skewless.core.entity import Entity
+from skewless.core.layout import TYPED, OnlineLayout
 from skewless.core.names import PACKED, checked_name, unique_names
 from skewless.core.reference import view_reference
 from skewless.core.rules import Rule
 from skewless.core.source import DeltaSource
 from skewless.core.time import Schedule, duration_us, to_us
 from skewless.errors import DefinitionError
-
-#: How a row lies in the online store: each feature in a column of its own type, or all of them in one blob.
-OnlineLayout = Literal["typed", "packed"]
-TYPED: OnlineLayout = "typed"
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, get_args
 
+from skewless.core.layout import TYPED
 from skewless.core.reference import reference_order, view_name, view_reference, view_version
-from skewless.core.view import TYPED
 from skewless.plan.definition_plan import Change, DefinitionPlan, FieldChange, Kind
 
 Document = Mapping[str, Any]

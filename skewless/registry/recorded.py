@@ -6,7 +6,8 @@ from datetime import timedelta
 
 from skewless.core.dtypes import parse_dtype
 from skewless.core.entity import Entity
-from skewless.core.view import TYPED, Feature, RecordedView
+from skewless.core.layout import TYPED
+from skewless.core.view import Feature, RecordedView
 from skewless.registry.heads import Heads
 from skewless.registry.objects import Document
 

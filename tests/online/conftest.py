@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from skewless.core.view import OnlineLayout
+from skewless.core.layout import OnlineLayout
 from skewless.node import Endpoint
 from skewless.online.connection import OnlineTarget, close_sessions, session_for
 from skewless.online.schema import ensure_keyspace, ensure_project_tables

@@ -11,10 +11,10 @@ import pytest
 
 from skewless.core.clock import Clock, ManualClock
 from skewless.core.dtypes import Float64, Int64
+from skewless.core.layout import OnlineLayout
 from skewless.core.serving import ServedView, ServingManifest
 from skewless.core.time import Schedule
 from skewless.core.timeline import Pointer, Revision
-from skewless.core.view import OnlineLayout
 from skewless.online import MemoryStore, OnlineClient, OnlineTarget, TimelineStore
 from skewless.online.cassandra_transport import CassandraTransport
 from skewless.online.connection import session_for
