@@ -99,15 +99,12 @@ public final class Vectors {
                 (String) about.get("reference"), (String) about.get("table"), integer(about.get("ttl_us")),
                 schedule == null ? null : integer(schedule.get(0)), schedule == null ? null : integer(schedule.get(1)));
         Statuses.Pointer pointer = Statuses.pointerOf(view, pointers(one.get("views_in_force")));
-        if (pointer == null) {
-            told.put("status", "UNPUBLISHED");
-        } else {
-            told.put("generation", Long.toString(pointer.generation()));
-            if (one.get("is_key_null").equals(true)) told.put("status", "NOT_FOUND");
-            else if (one.get("reply").equals("late")) told.put("status", "TIMEOUT");
-            else if (one.get("reply").equals("failed")) told.put("status", "ERROR");
-            else tell(told, view, pointer, newest(list(one.get("rows")), pointer.generation()), integer(one.get("now_us")));
-        }
+        if (pointer != null) told.put("generation", Long.toString(pointer.generation()));
+        if (one.get("is_key_null").equals(true)) told.put("status", "NOT_FOUND");
+        else if (pointer == null) told.put("status", "UNPUBLISHED");
+        else if (one.get("reply").equals("late")) told.put("status", "TIMEOUT");
+        else if (one.get("reply").equals("failed")) told.put("status", "ERROR");
+        else tell(told, view, pointer, newest(list(one.get("rows")), pointer.generation()), integer(one.get("now_us")));
         return Arrays.asList(told, one.get("expected"));
     }
 

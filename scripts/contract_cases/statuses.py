@@ -44,10 +44,11 @@ class Case(NamedTuple):
 
 def oracle(case: Case) -> dict[str, Any]:
     """The decision table of the contract page, top to bottom."""
-    if case.points_at != (_REFERENCE, _TABLE):
-        return _expected("UNPUBLISHED")
+    is_published = case.points_at == (_REFERENCE, _TABLE)
     if case.is_key_null:
-        return _expected("NOT_FOUND", generation=case.generation)
+        return _expected("NOT_FOUND", generation=case.generation if is_published else None)
+    if not is_published:
+        return _expected("UNPUBLISHED")
     if case.reply != "rows":
         return _expected({"late": "TIMEOUT", "failed": "ERROR"}[case.reply], generation=case.generation)
     row = max((row for row in case.rows if row.gen <= case.generation), key=lambda row: row.gen, default=None)
@@ -92,7 +93,7 @@ _BY_HAND: tuple[tuple[str, str, Case], ...] = (
     ("the revision knows another version only", "UNPUBLISHED", Case(points_at=("spend@2", "spend__v2_0a1b2c3d"))),
     ("the revision points into another table", "UNPUBLISHED", Case(points_at=(_REFERENCE, "spend__v1_ffffffff"))),
     ("a null key of a published view", "NOT_FOUND", Case(is_key_null=True)),
-    ("a null key of a view without revision", "UNPUBLISHED", Case(is_key_null=True, points_at=None)),
+    ("a null key of a view without revision", "NOT_FOUND", Case(is_key_null=True, points_at=None)),
     ("nobody answered in time", "TIMEOUT", Case(reply="late")),
     ("the store refused", "ERROR", Case(reply="failed")),
     ("no revision comes before no answer", "UNPUBLISHED", Case(reply="late", points_at=None)),

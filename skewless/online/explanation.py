@@ -92,7 +92,7 @@ def _view_explanation(
         age=answer.age,
         ttl=view.view.ttl,
         status=dict(zip(view.features, answer.status, strict=True)),
-        reason=_reason(view, pointer, answer),
+        reason="A part of the key is null: it is nobody's." if key is None else _reason(view, pointer, answer),
     )
 
 

@@ -59,8 +59,7 @@ class Question:
             is_published = self.pointers[place] is not None
             missing = view.empty[Status.TIMEOUT if is_published else Status.UNPUBLISHED]
             by_key = found.get(place, {})
-            if is_published:
-                by_key[None] = view.empty[Status.NOT_FOUND]
+            by_key[None] = view.empty[Status.NOT_FOUND]
             answers.append([by_key.get(key, missing) for key in self.entity_keys[view.entity]])
         return answers
 

@@ -12,7 +12,7 @@ from tests.online.shop import DAY, SECOND, T0, Shop, both_layouts, daily
 pytestmark = both_layouts
 
 
-def statuses(shop: Shop, user: int = 1) -> set[Status]:
+def statuses(shop: Shop, user: int | None = 1) -> set[Status]:
     return set(shop.client().get("svc", {"user_id": user}).status.values())
 
 
@@ -135,6 +135,8 @@ def test_status_view_without_revision_is_unpublished(shop: Shop) -> None:
     assert vector.status["spend:spend"] is Status.PRESENT
     assert vector.status["other:spend"] is Status.UNPUBLISHED
     assert vector.generation == {"spend": 5, "other": None}
+    # nobody's key is not found, whatever is published: a training set says so too
+    assert statuses(shop, None) == {Status.NOT_FOUND}
 
 
 def test_status_version_that_a_revision_does_not_know_is_unpublished_whatever_others_are(shop: Shop) -> None:

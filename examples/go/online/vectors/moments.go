@@ -69,14 +69,15 @@ func (each status) answer() outcome {
 		view.ScheduleUs = &[2]int64{*integer(each.View.ScheduleUs[0]), *integer(each.View.ScheduleUs[1])}
 	}
 	pointer := online.PointerOf(view, each.pointers())
-	if pointer == nil {
-		nothing.status = string(online.Unpublished)
-		return nothing
+	if pointer != nil {
+		nothing.generation = fmt.Sprint(pointer.Generation)
 	}
-	nothing.generation = fmt.Sprint(pointer.Generation)
 	switch {
 	case each.IsKeyNull:
 		nothing.status = string(online.NotFound)
+		return nothing
+	case pointer == nil:
+		nothing.status = string(online.Unpublished)
 		return nothing
 	case each.Reply == "late":
 		nothing.status = string(online.Timeout)
