@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,8 @@ from skewless.online.patience import patiently, pause
 
 #: Successes in a row after which a shrunken window grows by one.
 _GROW_AFTER = 32
+#: Answers of which the slowest but one tells how long they take now.
+_JUDGED = 100
 
 
 def prepared(session: Any, statement: str, *, operation: str, retries: int) -> Any:
@@ -32,18 +34,27 @@ class _Job:
 class RequestWindow:
     """Keeps at most `in_flight` requests out; `put` waits, answers are taken with `taken`.
 
+    The window halves when the store says that it is overloaded, and when the p99 of the last hundred answers is twice
+    the usual one: whoever reads beside a push feels that before the push does. It grows again by one at a time.
+
     Args:
         operation: What the requests do, for messages ("write rows of 'x'").
         in_flight: Requests out at once, at most.
         retries: Further attempts of a failed request.
+        clock: Seconds, from anywhere.
     """
 
-    def __init__(self, operation: str, *, in_flight: int, retries: int) -> None:
+    def __init__(
+        self, operation: str, *, in_flight: int, retries: int, clock: Callable[[], float] = time.perf_counter
+    ) -> None:
         self._operation = operation
+        self._clock = clock
         self._most = self._limit = max(1, in_flight)
         self._retries = retries
         self._out = 0
         self._streak = 0
+        self._recent_ms: list[float] = []
+        self._usual_ms: float | None = None
         self._failed: deque[tuple[_Job, BaseException]] = deque()
         self._answered: deque[tuple[Any, Any]] = deque()
         self._changed = threading.Condition()
@@ -82,8 +93,7 @@ class RequestWindow:
 
     def p99_ms(self) -> float:
         """The 99th percentile of the durations of successful requests."""
-        ordered = sorted(self.durations_ms)
-        return ordered[int(0.99 * (len(ordered) - 1))] if ordered else 0.0
+        return _p99(self.durations_ms)
 
     def _wait(self, is_enough: Callable[[], bool]) -> None:
         while True:
@@ -104,7 +114,7 @@ class RequestWindow:
 
     def _send(self, job: _Job) -> None:
         job.attempts += 1
-        job.began = time.perf_counter()
+        job.began = self._clock()
         with self._changed:
             self._out += 1
         try:
@@ -117,7 +127,7 @@ class RequestWindow:
     def _on_rows(self, rows: Any, job: _Job) -> None:
         with self._changed:
             self._out -= 1
-            self.durations_ms.append((time.perf_counter() - job.began) * 1000)
+            self._timed((self._clock() - job.began) * 1000)
             self._answered.append((job.context, rows))
             self._streak += 1
             if self._streak >= _GROW_AFTER and self._limit < self._most:
@@ -129,6 +139,27 @@ class RequestWindow:
             self._out -= 1
             self._streak = 0
             if is_overload(error):
-                self._limit = max(1, self._limit // 2)
+                self._halve()
             self._failed.append((job, error))
             self._changed.notify()
+
+    def _timed(self, ms: float) -> None:
+        self.durations_ms.append(ms)
+        self._recent_ms.append(ms)
+        if len(self._recent_ms) < _JUDGED:
+            return
+        now_ms = _p99(self._recent_ms)
+        self._recent_ms.clear()
+        usual_ms = now_ms if self._usual_ms is None else self._usual_ms
+        if now_ms > 2 * usual_ms:
+            self._halve()
+        # What is usual follows slowly: a store that stays slower is not throttled for ever.
+        self._usual_ms = usual_ms + (now_ms - usual_ms) / 8
+
+    def _halve(self) -> None:
+        self._limit, self._streak = max(1, self._limit // 2), 0
+
+
+def _p99(durations_ms: Sequence[float]) -> float:
+    ordered = sorted(durations_ms)
+    return ordered[int(0.99 * (len(ordered) - 1))] if ordered else 0.0

@@ -123,3 +123,50 @@ def test_window_halves_under_load_and_grows_back() -> None:
         window.put(lambda: Answer(["ok"]))
     window.drain()
     assert window.limit == 8
+
+
+class Pace:
+    """A clock, and answers that take what the test says."""
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+        self.window = RequestWindow("try", in_flight=16, retries=0, clock=lambda: self.now_s)
+
+    def answered(self, *ms: float, times: int = 1) -> int:
+        """Send requests one after the other that take so long; return the window after them."""
+        for _ in range(times):
+            for each in ms:
+                held = Answer(["ok"], is_held=True)
+                self.window.put(lambda held=held: held)
+                self.now_s += each / 1000
+                held.end()
+        return self.window.limit
+
+
+def test_window_halves_when_the_p99_of_a_hundred_answers_doubles() -> None:
+    pace = Pace()
+    assert pace.answered(10.0, times=300) == 16
+    assert pace.answered(19.9, times=100) == 16
+    # 97 quick answers and three slow ones: the p99 is one of the slow
+    assert pace.answered(*[10.0] * 97, 60.0, 60.0, 60.0) == 8
+
+
+def test_window_one_slow_answer_in_a_hundred_changes_nothing() -> None:
+    pace = Pace()
+    pace.answered(10.0, times=100)
+    assert pace.answered(*[10.0] * 99, 5_000.0) == 16
+
+
+def test_window_of_a_store_that_stays_slower_grows_back() -> None:
+    pace = Pace()
+    pace.answered(10.0, times=100)
+    assert pace.answered(25.0, times=100) == 8
+    assert pace.answered(25.0, times=1_500) == 16
+
+
+def test_window_is_never_less_than_one() -> None:
+    window = RequestWindow("try", in_flight=8, retries=9)
+    outcomes: list[Any] = [late() for _ in range(9)]
+    window.put(lambda: Answer(outcomes.pop(0) if outcomes else ["ok"]))
+    window.drain()
+    assert window.limit == 1
