@@ -146,6 +146,30 @@ def test_reads_of_a_slow_node_keep_their_deadline(cluster: Cluster, witness: Wit
     assert count.share > 0.5
 
 
+def test_reads_and_pushes_beside_an_overloaded_coordinator(cluster: Cluster, witness: Witness) -> None:
+    cluster.overload(1)
+    answers = cluster.answers_within(1, 2.0), cluster.answers_within(0, 2.0)
+    _log.info("answers of an overloaded and of another coordinator: %s", answers)
+    assert 0 < 3 * answers[0] < answers[1], "the coordinator is not overloaded: the test shows nothing"
+    client = client_of(witness)
+    count = witness.watch(client, 8.0)
+    _log.info("overloaded coordinator: %s", count)
+    assert count.longest_s < 0.05 + _SLACK_S
+    assert count.share > 0.9
+    began = time.monotonic()
+    pushed = witness.push()
+    told("push_beside_overloaded", time.monotonic() - began)
+    rows = rows_of(witness.view, [(user, T0, "", value(user, witness.generation), user) for user in pushed])
+    assert witness.shop.verify(witness.view, witness.generation, rows)["mismatches"] == 0
+    number = witness.publish(pushed)
+    client.refresh()
+    assert client.health().revision == number
+    assert witness.watch(client, 2.0).share > 0.9
+    began = time.monotonic()
+    cluster.heal()
+    told("overloaded_recovery_with_restart", witness.recovered_s(client, began))
+
+
 def test_push_and_reads_go_on_when_a_node_is_killed(cluster: Cluster, witness: Witness) -> None:
     client = client_of(witness)
     pushes: list[dict[int, int]] = []

@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from cassandra import ConsistencyLevel, DriverException, Unavailable
@@ -35,29 +38,22 @@ _SETTINGS = {
     # a node that was away for longer comes back without what was written meanwhile
     "max_hint_window": "2s",
 }
+_OVERLOADED = {
+    "native_transport_rate_limiting_enabled": "true",
+    "native_transport_max_requests_per_second": "20",
+}
 
 
 class Cluster:
     """Three nodes of one ring, by number 0, 1, 2; the first is the seed."""
 
     def __init__(self, folder: Path) -> None:
-        settings = load_settings(_ROOT / "conf", "ci")
+        self._folder = folder
         self.port = free_port(folder)
-        storage = free_port(folder, avoid=self.port)
-        self._nodes = [
-            CassandraNode(
-                folder / f"node{number}",
-                settings.cassandra_jars,
-                java_home=settings.java_home,
-                port=self.port,
-                heap_mb=256,
-                die_with_parent=True,
-                patience=timedelta(seconds=120),
-                member=Member(host, HOSTS[0], storage, token, settings=_SETTINGS),
-            )
-            for number, (host, token) in enumerate(zip(HOSTS, _TOKENS, strict=True))
-        ]
+        self._storage = free_port(folder, avoid=self.port)
+        self._nodes = [self._node(number) for number in range(len(HOSTS))]
         self._frozen: dict[int, Freezer] = {}
+        self._overloaded: set[int] = set()
 
     def target(self, keyspace: str, *numbers: int) -> OnlineTarget:
         """Where the cluster is reached: by all nodes, or by some."""
@@ -98,6 +94,11 @@ class Cluster:
         """Start a node again on its data."""
         self._nodes[number].start()
 
+    def overload(self, number: int) -> None:
+        """Start a node again as a coordinator that takes 20 requests a second, and lets all others wait."""
+        self._again(number, _OVERLOADED)
+        self._overloaded.add(number)
+
     def pid(self, number: int) -> int:
         """The process of a node, which must run."""
         pid = self._nodes[number].status().pid
@@ -107,6 +108,9 @@ class Cluster:
     def heal(self) -> None:
         """Undo every fault."""
         self.thaw()
+        for number in self._overloaded:
+            self._again(number, {})
+        self._overloaded.clear()
         self.start()
 
     def wait_until_whole(self) -> None:
@@ -134,6 +138,20 @@ class Cluster:
 
     def ask(self, number: int, statement: str, *, consistency: int = ConsistencyLevel.ONE) -> list[Any]:
         """Run a statement on one node and on no other, without a second attempt."""
+        with self._only(number, consistency) as session:
+            return list(session.execute(statement))
+
+    def answers_within(self, number: int, seconds: float) -> int:
+        """How often a node answers a trivial question, asked again as soon as it is answered."""
+        count, until = 0, time.monotonic() + seconds
+        with self._only(number, ConsistencyLevel.ONE) as session:
+            while time.monotonic() < until:
+                session.execute("SELECT key FROM system.local")
+                count += 1
+        return count
+
+    @contextmanager
+    def _only(self, number: int, consistency: int) -> Iterator[Any]:
         profile = ExecutionProfile(
             load_balancing_policy=WhiteListRoundRobinPolicy([HOSTS[number]]),
             retry_policy=FallthroughRetryPolicy(),
@@ -148,9 +166,27 @@ class Cluster:
             connect_timeout=3.0,
         )
         try:
-            return list(connection.connect().execute(statement))
+            yield connection.connect()
         finally:
             connection.shutdown()
+
+    def _again(self, number: int, settings: dict[str, str]) -> None:
+        self._nodes[number].stop()
+        self._nodes[number] = self._node(number, settings)
+        self.start()
+
+    def _node(self, number: int, further: Mapping[str, str] = MappingProxyType({})) -> CassandraNode:
+        settings = load_settings(_ROOT / "conf", "ci")
+        return CassandraNode(
+            self._folder / f"node{number}",
+            settings.cassandra_jars,
+            java_home=settings.java_home,
+            port=self.port,
+            heap_mb=256,
+            die_with_parent=True,
+            patience=timedelta(seconds=120),
+            member=Member(HOSTS[number], HOSTS[0], self._storage, _TOKENS[number], settings={**_SETTINGS, **further}),
+        )
 
     def _has_probe(self) -> bool:
         replication = "{'class': 'NetworkTopologyStrategy', 'datacenter1': 3}"
