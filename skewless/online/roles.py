@@ -2,8 +2,8 @@
 
 | duty | may | is used by |
 |---|---|---|
-| ddl | make, change and drop tables of the keyspace, read and write their rows | `skewless apply` |
-| push | read and write rows | `skewless run`, backfill, rollback |
+| ddl | make, change and drop tables of the keyspace, read and write their rows | `skewless apply`, `push --full` |
+| push | read and write rows | `skewless run`, backfill, rollback, revert |
 | read | read rows | services |
 """
 
