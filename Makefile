@@ -6,7 +6,7 @@ PYTEST := $(PYTHON) -m pytest
 SHARDS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-reset test test-unit test-rules test-long soak bench bench-join bench-online lint format lock build stop clean
+.PHONY: help setup demo demo-reset test test-unit test-rules test-long soak bench bench-join bench-online bench-refill lint format lock build stop clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ bench-join: setup  ## point-in-time joins over their floor and beside other stor
 
 bench-online: setup  ## the online store beside the raw driver and Feast, one node: make bench-online ARGS="--quick --json"
 	@$(PYTHON) scripts/bench_online.py $(ARGS)
+
+bench-refill: setup  ## a node that lost everything, refilled from Delta: make bench-refill ARGS="--json"
+	@$(PYTHON) scripts/bench_refill.py $(ARGS)
 
 lint: setup  ## style, types and walls
 	@.venv/bin/ruff check .
