@@ -35,7 +35,7 @@ from online_bench.lab import Lab, bytes_per_row, laboratory
 from online_bench.load import at_rate
 from online_bench.peer import Void, feast
 from online_bench.push import rates, reads_beside_a_push
-from online_bench.reads import Figures, interleaved, methods_of, percentiles
+from online_bench.reads import Figures, interleaved, methods_of, percentiles, warm_up
 from online_bench.wide import bytes_per_wide_row, wide
 
 from skewless.config import load_settings
@@ -102,7 +102,9 @@ def measured(lab: Lab, options: argparse.Namespace, folder: Path) -> Figures:
     found: Figures = {}
     with lab.client() as client:
         client.warmup()
-        series = interleaved(methods_of(lab, client), lab, rounds=options.rounds)
+        methods = methods_of(lab, client)
+        warm_up(methods, lab, seconds=options.warm_up)
+        series = interleaved(methods, lab, rounds=options.rounds)
     found["reads"] = {name: one.figures() for name, one in series.items()}
     _tell("reads", found["reads"])
     found["push"] = rates(lab, rows=options.push_rows, rounds=min(3, options.rounds))
@@ -111,7 +113,7 @@ def measured(lab: Lab, options: argparse.Namespace, folder: Path) -> Figures:
         at_rate(lab, processes=processes, per_second=options.rate, seconds=options.seconds) for processes in (1, 4)
     ]
     _tell("at a fixed rate", found["at_rate"])
-    found["reads_beside_a_push"] = reads_beside_a_push(lab, seconds=options.seconds / 4, per_second=200)
+    found["reads_beside_a_push"] = reads_beside_a_push(lab, seconds=options.seconds / 2, per_second=200)
     found["import_s"] = imports(max(3, options.rounds))
     told = {**ratios(found), **found}
     if not options.without_feast:
@@ -138,6 +140,7 @@ def parsed() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--entities", type=int, default=20_000, help="of each view (default: 20 thousand)")
     parser.add_argument("--rounds", type=int, default=9, help="measured after one that warms up (default: 9)")
+    parser.add_argument("--warm-up", type=float, default=60.0, help="seconds of reads before (default: 60)")
     parser.add_argument("--push-rows", type=int, default=20_000, help="a round (default: 20 thousand)")
     parser.add_argument("--rate", type=float, default=500.0, help="calls per second at a fixed rate (default: 500)")
     parser.add_argument("--seconds", type=float, default=60.0, help="of a fixed rate (default: 60)")

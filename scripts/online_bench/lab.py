@@ -101,7 +101,12 @@ class Lab:
 def laboratory(settings: Settings, folder: Path, *, entities: int) -> Iterator[Lab]:
     """Start a node, write two generations of every view, publish, and end the node afterwards."""
     node = CassandraNode(
-        folder, settings.cassandra_jars, java_home=settings.java_home, heap_mb=1024, die_with_parent=True
+        folder,
+        settings.cassandra_jars,
+        java_home=settings.java_home,
+        heap_mb=1024,
+        die_with_parent=True,
+        is_long_lived=True,
     )
     endpoint = node.start()
     try:

@@ -125,6 +125,14 @@ def percentiles(seconds: Sequence[float]) -> Figures:
     return {**found, "calls": len(ordered)}
 
 
+def warm_up(methods: Mapping[Method, int], lab: Lab, *, seconds: float) -> None:
+    """Read for some time, until Java has compiled what the node runs often."""
+    rng, until = Random(4), perf_counter() + seconds
+    while perf_counter() < until:
+        for method, size in methods.items():
+            method.sample([rng.sample(range(lab.entities), size) for _ in range(20)])
+
+
 def interleaved(methods: Mapping[Method, int], lab: Lab, *, rounds: int) -> dict[str, Series]:
     """Time every method in each round, in an order of chance; one more round comes first and does not count.
 

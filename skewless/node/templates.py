@@ -270,13 +270,22 @@ def logback_xml() -> str:
 
 
 def java_command(
-    layout: Layout, *, java_home: Path, jars: Path, heap_mb: int, member: Member | None = None
+    layout: Layout,
+    *,
+    java_home: Path,
+    jars: Path,
+    heap_mb: int,
+    member: Member | None = None,
+    is_long_lived: bool = False,
 ) -> list[str]:
     """The whole command line of the node's process."""
-    memory = [f"-Xms{min(64, heap_mb)}m", f"-Xmx{heap_mb}m", "-Xss512k", "-XX:MaxDirectMemorySize=256m"]
-    machine = ["-XX:+UseSerialGC", "-XX:+ExitOnOutOfMemoryError", "-XX:+PerfDisableSharedMem"]
-    # it lives for minutes and shares two cores with Spark: the second compiler would cost more than it gives back
-    machine.append("-XX:TieredStopAtLevel=1")
+    machine = ["-Xss512k", "-XX:MaxDirectMemorySize=256m", "-XX:+ExitOnOutOfMemoryError", "-XX:+PerfDisableSharedMem"]
+    if is_long_lived:
+        # as a server has it; a heap that grows would be collected as a whole each time
+        machine += [f"-Xms{heap_mb}m", f"-Xmx{heap_mb}m", "-XX:+UseG1GC"]
+    else:
+        # it lives for minutes and shares two cores with Spark: the second compiler would cost more than it gives back
+        machine += [f"-Xms{min(64, heap_mb)}m", f"-Xmx{heap_mb}m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
     places = [
         layout.storage_option,
         f"-Dcassandra.config={layout.yaml.as_uri()}",
@@ -314,4 +323,4 @@ def java_command(
     modules = [f"--add-exports={name}=ALL-UNNAMED" for name in _EXPORTS]
     modules += [f"--add-opens={name}=ALL-UNNAMED" for name in _OPENS]
     start = ["-cp", f"{jars}/*", "org.apache.cassandra.service.CassandraDaemon"]
-    return [str(java_home / "bin" / "java"), *memory, *machine, *places, *waits, *other, *modules, *start]
+    return [str(java_home / "bin" / "java"), *machine, *places, *waits, *other, *modules, *start]

@@ -48,6 +48,16 @@ def test_command_of_a_member_tells_its_data_center_and_that_of_a_single_node_doe
     assert rack_properties(member(data_center="east")).splitlines()[0] == "dc=east"
 
 
+def test_java_of_a_long_lived_node_compiles_as_far_as_it_can_and_has_its_heap_at_once(tmp_path: Path) -> None:
+    commands = [
+        java_command(Layout(tmp_path), java_home=tmp_path, jars=tmp_path, heap_mb=256, is_long_lived=is_long_lived)
+        for is_long_lived in (False, True)
+    ]
+    brief, long = (set(command) for command in commands)
+    assert brief - long == {"-Xms64m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"}
+    assert long - brief == {"-Xms256m", "-XX:+UseG1GC"}
+
+
 def test_port_taken_at_one_address_is_free_at_another() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.2", 0))
