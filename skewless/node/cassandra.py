@@ -78,8 +78,8 @@ class CassandraNode:
             from the main thread: the kernel watches the thread that starts it.
         patience: How long a start may take.
         member: Its place in a cluster, for tests of failures; None: it is alone on 127.0.0.1. A member wants a port.
-        is_long_lived: Java runs it as a server's: both compilers, the whole heap at once. After a minute of load a read of
-            many keys takes two thirds of the time, until then more. To be used where speed is measured.
+        is_long_lived: Java runs it as a server's: both compilers, the whole heap at once. After a minute of load a read
+            of many keys takes two thirds of the time, until then more. To be used where speed is measured.
     """
 
     def __init__(  # noqa: PLR0913 -- all but two are options with a default
