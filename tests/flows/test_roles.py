@@ -1,7 +1,4 @@
-"""A project on a node that asks for a login: `apply` by the ddl role, everything that recurs by the push role.
-
-One story, told in order: every test goes on from the one before, for each run costs seconds.
-"""
+"""A project on a node that asks for a login: `apply` by the ddl role, everything that recurs by the push role."""
 
 from __future__ import annotations
 
@@ -30,6 +27,7 @@ PASSWORDS: dict[Duty, str] = {duty: f"hush {duty}" for duty in DUTIES}
 def as_role(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Duty], Project]]:
     """The project as a process of a role opens it."""
     folder, settings = tmp_path_factory.mktemp("roles"), load_settings(ROOT / "conf", "ci")
+    (folder / "project").mkdir()
     node = CassandraNode(
         folder / "node",
         settings.cassandra_jars,
@@ -80,38 +78,29 @@ def seen(project: Project, user: int) -> tuple[Status, object]:
     return vector.status["last_order:amount"], vector.values["last_order:amount"]
 
 
-def test_push_role_may_not_apply(as_role: Callable[[Duty], Project]) -> None:
-    as_role("push").land((1, 1, "2024-03-01T10:00", 0.25))
+def test_push_role_runs_what_the_ddl_role_applied_and_refills(
+    as_role: Callable[[Duty], Project],
+) -> None:
+    ddl, push = as_role("ddl"), as_role("push")
+    push.land((1, 1, "2024-03-01T10:00", 0.25))
     with pytest.raises(StoreRefused, match="define the schema"):
-        as_role("push").store.apply()
-
-
-def test_push_role_runs_what_the_ddl_role_applied(as_role: Callable[[Duty], Project]) -> None:
-    as_role("ddl").store.apply()
-    project = as_role("push")
-    project.store.run(now=at("2024-03-02T06:00"))
-    assert seen(project, 1) == (Status.PRESENT, 0.25)
-    certificates = project.store.parity("scoring")
+        push.store.apply()
+    ddl.store.apply()
+    push.store.run(now=at("2024-03-02T06:00"))
+    assert seen(push, 1) == (Status.PRESENT, 0.25)
+    certificates = push.store.parity("scoring")
     assert [(one.sampled, one.mismatches) for one in certificates] == [(1, 0)] * len(certificates)
-
-
-def test_push_role_rolls_back(as_role: Callable[[Duty], Project]) -> None:
-    project = as_role("push")
-    project.land((2, 1, "2024-03-02T10:00", 0.5))
-    project.store.run(now=at("2024-03-03T06:00"))
-    assert seen(project, 1) == (Status.PRESENT, 0.5)
-    project.store.rollback(now=at("2024-03-03T07:00"))
-    project.store.move_clock(at("2024-03-03T08:00"))
-    assert seen(project, 1) == (Status.PRESENT, 0.25)
-
-
-def test_ddl_role_refills_a_store_whose_tables_are_gone(as_role: Callable[[Duty], Project]) -> None:
-    project = as_role("ddl")
-    link = project.shop.online
+    push.land((2, 1, "2024-03-02T10:00", 0.5))
+    push.store.run(now=at("2024-03-03T06:00"))
+    assert seen(push, 1) == (Status.PRESENT, 0.5)
+    push.store.rollback(now=at("2024-03-03T07:00"))
+    push.store.move_clock(at("2024-03-03T08:00"))
+    assert seen(push, 1) == (Status.PRESENT, 0.25)
+    link = ddl.shop.online
     assert link is not None
-    table = project.shop.served(LAST_ORDER, project.shop.applied()).table
+    table = ddl.shop.served(LAST_ORDER, ddl.shop.applied()).table
     link.session.execute(f'DROP TABLE "{KEYSPACE}"."{table}"', timeout=30)
     with pytest.raises(StoreRefused):
-        as_role("push").store.refill()
-    project.store.refill()
-    assert seen(project, 1) == (Status.PRESENT, 0.25)
+        push.store.refill()
+    ddl.store.refill()
+    assert seen(push, 1) == (Status.PRESENT, 0.25)

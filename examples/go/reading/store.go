@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -122,10 +123,13 @@ func (from store) answers(
 	}
 	var told []answer
 	for place, key := range keys {
-		judged := online.Answer{Status: online.Unpublished}
+		judged := online.Answer{Status: online.NotFound}
 		found, ok := rows[partitions[place]]
-		if pointer != nil {
-			judged = online.Judge(rules, *pointer, found.orNil(ok), nowUs)
+		if !isNobodys(key) {
+			judged.Status = online.Unpublished
+			if pointer != nil {
+				judged = online.Judge(rules, *pointer, found.orNil(ok), nowUs)
+			}
 		}
 		for each, feature := range features {
 			value, status, err := of(judged, types[feature], found.cells, each)
@@ -157,14 +161,12 @@ func encoded(types []string, keys [][]any) ([]string, error) {
 		if len(key) != len(types) {
 			return nil, fmt.Errorf("key %v has not the %d parts of %v", key, len(types), types)
 		}
-		parts := make([]any, len(key))
-		isNull := false
-		for each, part := range key {
-			isNull = isNull || part == nil
-			parts[each] = parsed(types[each], part)
-		}
-		if isNull {
+		if isNobodys(key) {
 			continue
+		}
+		parts := make([]any, len(key))
+		for each, part := range key {
+			parts[each] = parsed(types[each], part)
 		}
 		partition, err := online.PartitionKey(types, parts)
 		if err != nil {
@@ -173,6 +175,11 @@ func encoded(types []string, keys [][]any) ([]string, error) {
 		partitions[place] = string(partition)
 	}
 	return partitions, nil
+}
+
+// isNobodys tells whether a part of a key is null.
+func isNobodys(key []any) bool {
+	return slices.Contains(key, nil)
 }
 
 // parsed reads a key part as the vectors spell it; what cannot be read stays as it is and is refused later.
