@@ -21,6 +21,7 @@ from skewless.online.errors import KeyspaceMissing, StoreRefused
 from skewless.online.faults import DRIVER_ERRORS, as_ours, is_refusal, is_timeout
 from skewless.online.roles import warn_of_writer
 from skewless.online.routing import Router, in_groups, prefer
+from skewless.online.speculation import with_time_left
 from skewless.online.timeline_store import TimelineStore
 from skewless.online.transport import Gather, Read, Snapshot, TransportHealth
 
@@ -174,7 +175,8 @@ class CassandraTransport:
             bound = prefer(self._bound(request), request.host)
             if gather.consistency is not None:
                 bound.consistency_level = consistency_level(gather.consistency)
-            future = self._session.execute_async(bound, timeout=max(gather.remaining(), 0.001))
+            time_left_s = max(gather.remaining(), 0.001)
+            future = self._session.execute_async(with_time_left(bound, time_left_s), timeout=time_left_s)
         except Exception as error:
             self._give_up(request, gather, error)
             return
