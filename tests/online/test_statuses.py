@@ -65,6 +65,8 @@ def test_status_null_key_is_not_found(shop: Shop) -> None:
     shop.publish((view, 5))
     vector = shop.client().get("svc", {"user_id": None})
     assert set(vector.status.values()) == {Status.NOT_FOUND}
+    (why,) = shop.client().explain("svc", {"user_id": None}).views
+    assert (why.key, why.reason) == (None, "A part of the key is null: it is nobody's.")
 
 
 def test_status_deleted_row_is_deleted_with_its_event_time(shop: Shop) -> None:
