@@ -304,9 +304,9 @@ def test_node_back_after_the_hint_window_is_stale_for_one_and_never_for_a_quorum
     cluster.restart(2)
     cluster.wait_until_whole()
     keyspace, table = witness.shop.target.keyspace, witness.view.table
-    rows = cluster.ask(2, f'SELECT gen FROM "{keyspace}"."{table}" WHERE user_id = 1')
+    rows = cluster.ask_alone(2, f'SELECT gen FROM "{keyspace}"."{table}" WHERE user_id = 1')
     assert [row[0] for row in rows] == [before], "the node was told by a hint: the test shows nothing"
-    pointer = cluster.ask(2, f"SELECT rev FROM \"{keyspace}\".snapshot WHERE project = '{witness.shop.project}'")
+    pointer = cluster.ask_alone(2, f"SELECT rev FROM \"{keyspace}\".snapshot WHERE project = '{witness.shop.project}'")
     assert pointer[0][0] < number, "the pointer is not stale"
     there = CassandraTransport(cluster.target(keyspace, 2), witness.shop.project)
     try:

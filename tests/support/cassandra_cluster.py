@@ -53,7 +53,7 @@ class Cluster:
         self._storage = free_port(folder, avoid=self.port)
         self._nodes = [self._node(number) for number in range(len(HOSTS))]
         self._frozen: dict[int, Freezer] = {}
-        self._overloaded: set[int] = set()
+        self._changed: set[int] = set()
 
     def target(self, keyspace: str, *numbers: int) -> OnlineTarget:
         """Where the cluster is reached: by all nodes, or by some."""
@@ -91,13 +91,12 @@ class Cluster:
         assert wait_until(lambda: not is_running(pid, _DAEMON), _SHORT)
 
     def restart(self, number: int) -> None:
-        """Start a node again on its data."""
-        self._nodes[number].start()
+        """Start a node again on its data; as a coordinator it asks itself first, however slow it is yet."""
+        self._again(number, {"dynamic_snitch": "false"})
 
     def overload(self, number: int) -> None:
         """Start a node again as a coordinator that takes 20 requests a second, and lets all others wait."""
         self._again(number, _OVERLOADED)
-        self._overloaded.add(number)
 
     def pid(self, number: int) -> int:
         """The process of a node, which must run."""
@@ -108,9 +107,9 @@ class Cluster:
     def heal(self) -> None:
         """Undo every fault."""
         self.thaw()
-        for number in self._overloaded:
+        for number in sorted(self._changed):
             self._again(number, {})
-        self._overloaded.clear()
+        self._changed.clear()
         self.start()
 
     def wait_until_whole(self) -> None:
@@ -140,6 +139,16 @@ class Cluster:
         """Run a statement on one node and on no other, without a second attempt."""
         with self._only(number, consistency) as session:
             return list(session.execute(statement))
+
+    def ask_alone(self, number: int, statement: str) -> list[Any]:
+        """Run a statement on one node while the others hang: a cold coordinator asks a second replica otherwise."""
+        others = [other for other in range(len(HOSTS)) if other != number]
+        try:
+            for other in others:
+                self.freeze(other)
+            return self.ask(number, statement)
+        finally:
+            self.thaw()
 
     def answers_within(self, number: int, seconds: float) -> int:
         """How often a node answers a trivial question, asked again as soon as it is answered."""
@@ -173,6 +182,7 @@ class Cluster:
     def _again(self, number: int, settings: dict[str, str]) -> None:
         self._nodes[number].stop()
         self._nodes[number] = self._node(number, settings)
+        self._changed.add(number)
         self.start()
 
     def _node(self, number: int, further: Mapping[str, str] = MappingProxyType({})) -> CassandraNode:
