@@ -20,6 +20,7 @@ from pathlib import Path
 from time import perf_counter
 
 from measuring import machine
+from online_bench.lab import FEATURES, serving_node
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
@@ -38,14 +39,13 @@ from skewless import (
 from skewless.config import Settings, load_settings, prepare_process
 from skewless.core.vector import Status
 from skewless.flows.workshop import Workshop
-from skewless.node import CassandraNode, Endpoint
+from skewless.node import Endpoint
 from skewless.online import OnlineClient, OnlineTarget
-from skewless.online.connection import close_sessions, session_for
+from skewless.online.connection import session_for
 
 HOME = Path(__file__).resolve().parents[1]
 BEGIN = datetime(2024, 1, 1, tzinfo=timezone.utc)
 KEYSPACE, SERVICE = "skewless_refill", "vectors"
-NAMES = tuple(f"f{number:02}" for number in range(20))
 #: Of the entities, those that change later.
 SHARE = 20
 
@@ -53,14 +53,14 @@ EVENTS = DeltaSource(
     "events",
     path="raw/events",
     event_timestamp="at",
-    schema={"user_id": Int64, "at": Timestamp, **dict.fromkeys(NAMES, Float64)},
+    schema={"user_id": Int64, "at": Timestamp, **dict.fromkeys(FEATURES, Float64)},
 )
 VIEW = RowView(
     name="numbers",
     entity=Entity("user", {"user_id": Int64}),
     source=EVENTS,
-    transform=lambda rows: rows.select("user_id", "event_timestamp", *NAMES),
-    features=tuple(Feature(name, Float64) for name in NAMES),
+    transform=lambda rows: rows.select("user_id", "event_timestamp", *FEATURES),
+    features=tuple(Feature(name, Float64) for name in FEATURES),
 )
 
 
@@ -69,7 +69,7 @@ def drawn(shop: Workshop, *, entities: int, day: int) -> DataFrame:
     step = 1 if day == 0 else SHARE
     user = F.col("id")
     at = F.lit(BEGIN + timedelta(days=day)).cast("timestamp")
-    values = [(user * 1_000 + place + F.lit(day) / 8).alias(name) for place, name in enumerate(NAMES)]
+    values = [(user * 1_000 + place + F.lit(day) / 8).alias(name) for place, name in enumerate(FEATURES)]
     return shop.session.range(0, entities, step, numPartitions=4).select(user.alias("user_id"), at.alias("at"), *values)
 
 
@@ -92,7 +92,7 @@ def check(endpoint: Endpoint, project: str, *, entities: int) -> None:
         for user in (0, 1, SHARE, entities - 1):
             day = 2 if user % SHARE == 0 else 0
             vector = client.get(SERVICE, {"user_id": user})
-            wanted = [user * 1_000 + place + day / 8 for place in range(len(NAMES))]
+            wanted = [user * 1_000 + place + day / 8 for place in range(len(FEATURES))]
             if set(vector.status.values()) != {Status.PRESENT} or list(vector.values.values()) != wanted:
                 raise AssertionError((user, vector))
 
@@ -124,11 +124,10 @@ def measured(folder: Path, endpoint: Endpoint, options: argparse.Namespace) -> d
     store = FeatureStore(shop)
     store.move_clock(BEGIN)
     store.apply()
-    found: dict[str, float] = {}
+    seconds = []
     for day in range(3):
-        seconds = published(store, entities=options.entities, day=day)
-        found.setdefault("publish_seconds", round(seconds, 1))
-        print(f"day {day}: published in {seconds:.1f} s", file=sys.stderr)
+        seconds.append(published(store, entities=options.entities, day=day))
+        print(f"day {day}: published in {seconds[-1]:.1f} s", file=sys.stderr)
     check(endpoint, settings.project, entities=options.entities)
     session = session_for(OnlineTarget((endpoint.host,), endpoint.port, KEYSPACE))
     session.execute(f'DROP KEYSPACE "{KEYSPACE}"', timeout=60)
@@ -136,9 +135,8 @@ def measured(folder: Path, endpoint: Endpoint, options: argparse.Namespace) -> d
     rows = sum(told.rows.values())
     check(endpoint, settings.project, entities=options.entities)
     store.close()
-    close_sessions()
     return {
-        **found,
+        "publish_seconds": round(seconds[0], 1),
         "refill_seconds": round(told.seconds, 1),
         "refill_rows": rows,
         "refill_rows_per_second": round(rows / told.seconds),
@@ -155,19 +153,8 @@ def main() -> None:
     installed = load_settings(HOME / "conf", "ci")
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as made:
         folder = Path(made)
-        node = CassandraNode(
-            folder / "node",
-            installed.cassandra_jars,
-            java_home=installed.java_home,
-            heap_mb=1024,
-            die_with_parent=True,
-            is_long_lived=True,
-        )
-        endpoint = node.start()
-        try:
+        with serving_node(installed, folder / "node") as endpoint:
             told = {**measured(folder, endpoint, options), **machine(["pyspark", "cassandra-driver"])}
-        finally:
-            node.stop()
     if options.json:
         print(json.dumps(told, indent=2))
     else:

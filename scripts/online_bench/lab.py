@@ -12,7 +12,7 @@ from skewless.config import Settings
 from skewless.core.dtypes import Float64, Int64
 from skewless.core.serving import ServedView, ServingManifest
 from skewless.core.timeline import Pointer, Revision
-from skewless.node import CassandraNode
+from skewless.node import CassandraNode, Endpoint
 from skewless.online import OnlineClient, OnlineTarget, TimelineStore
 from skewless.online.connection import close_sessions, session_for
 from skewless.online.rows import RowBatch
@@ -98,8 +98,8 @@ class Lab:
 
 
 @contextmanager
-def laboratory(settings: Settings, folder: Path, *, entities: int) -> Iterator[Lab]:
-    """Start a node, write two generations of every view, publish, and end the node afterwards."""
+def serving_node(settings: Settings, folder: Path) -> Iterator[Endpoint]:
+    """A node as a server is run, that ends with the block; sessions of this process are closed before."""
     node = CassandraNode(
         folder,
         settings.cassandra_jars,
@@ -110,6 +110,16 @@ def laboratory(settings: Settings, folder: Path, *, entities: int) -> Iterator[L
     )
     endpoint = node.start()
     try:
+        yield endpoint
+    finally:
+        close_sessions()
+        node.stop()
+
+
+@contextmanager
+def laboratory(settings: Settings, folder: Path, *, entities: int) -> Iterator[Lab]:
+    """Start a node, write two generations of every view, publish, and end the node afterwards."""
+    with serving_node(settings, folder) as endpoint:
         target = OnlineTarget((endpoint.host,), endpoint.port, KEYSPACE)
         session = session_for(target)
         ensure_keyspace(session, KEYSPACE)
@@ -117,9 +127,6 @@ def laboratory(settings: Settings, folder: Path, *, entities: int) -> Iterator[L
         lab = Lab(target, session, tuple(_view(f"view_{number}", number) for number in range(VIEWS)), entities)
         _filled(lab)
         yield lab
-    finally:
-        close_sessions()
-        node.stop()
 
 
 def bytes_per_row(folder: Path, lab: Lab) -> float:

@@ -7,6 +7,8 @@ from typing import Any
 
 from cassandra.policies import SpeculativeExecutionPolicy
 
+from skewless.online.percentile import p99
+
 _FIRST_S = 0.010
 _SHORTEST_S, _LONGEST_S = 0.004, 0.100
 _WINDOW, _RENEW_AFTER = 512, 128
@@ -38,9 +40,7 @@ class MeasuredSpeculation(SpeculativeExecutionPolicy):  # type: ignore[misc] # t
         self._fresh += 1
         if self._fresh >= _RENEW_AFTER:
             self._fresh = 0
-            ordered = sorted(self._durations)
-            p99 = ordered[int(0.99 * (len(ordered) - 1))]
-            self.delay_s = min(_LONGEST_S, max(_SHORTEST_S, p99))
+            self.delay_s = min(_LONGEST_S, max(_SHORTEST_S, p99(self._durations)))
 
     def new_plan(self, keyspace: str | None, statement: Any) -> _OneAttempt:
         """The plan of one request."""

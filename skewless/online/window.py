@@ -5,12 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from skewless.online.faults import as_ours, is_overload, is_refusal
 from skewless.online.patience import patiently, pause
+from skewless.online.percentile import p99
 
 #: Successes in a row after which a shrunken window grows by one.
 _GROW_AFTER = 32
@@ -93,7 +94,7 @@ class RequestWindow:
 
     def p99_ms(self) -> float:
         """The 99th percentile of the durations of successful requests."""
-        return _p99(self.durations_ms)
+        return p99(self.durations_ms)
 
     def _wait(self, is_enough: Callable[[], bool]) -> None:
         while True:
@@ -148,7 +149,7 @@ class RequestWindow:
         self._recent_ms.append(ms)
         if len(self._recent_ms) < _JUDGED:
             return
-        now_ms = _p99(self._recent_ms)
+        now_ms = p99(self._recent_ms)
         self._recent_ms.clear()
         usual_ms = now_ms if self._usual_ms is None else self._usual_ms
         if now_ms > 2 * usual_ms:
@@ -158,8 +159,3 @@ class RequestWindow:
 
     def _halve(self) -> None:
         self._limit, self._streak = max(1, self._limit // 2), 0
-
-
-def _p99(durations_ms: Sequence[float]) -> float:
-    ordered = sorted(durations_ms)
-    return ordered[int(0.99 * (len(ordered) - 1))] if ordered else 0.0
